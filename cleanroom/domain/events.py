@@ -1,0 +1,61 @@
+"""What the log records. Each event is a subject and what happened to it; `data` is JSON and holds no data value."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, PrincipalId, QueryId
+
+Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+
+
+class EventKind(StrEnum):
+    """Every kind of event there is, as `subject.action`."""
+
+    LOG_CREATED = "log.created"
+    LOG_READ = "log.read"
+    TOKEN_CREATED = "token.created"
+    COLLABORATION_WRITTEN = "collaboration.written"
+    CONNECTION_WRITTEN = "connection.written"
+    DATASET_WRITTEN = "dataset.written"
+    RULE_WRITTEN = "rule.written"
+    DOCUMENT_REMOVED = "document.removed"
+    QUERY_REJECTED = "query.rejected"
+    QUERY_CHECKED = "query.checked"
+    QUERY_APPROVED = "query.approved"
+    QUERY_STARTED = "query.started"
+    QUERY_RELEASED = "query.released"
+    QUERY_FAILED = "query.failed"
+    QUERY_CANCELLED = "query.cancelled"
+    RESULT_FETCHED = "result.fetched"
+    CLAIM_BROKEN = "claim.broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `partner` and `principal` are who did it; None is the operator or the server itself.
+
+    `datasets` decides which owners see the event, `collaboration` which members' auditors do.
+    """
+
+    kind: EventKind
+    at: datetime.datetime
+    partner: PartnerName | None = None
+    principal: PrincipalId | None = None
+    collaboration: CollaborationName | None = None
+    query: QueryId | None = None
+    datasets: tuple[DatasetName, ...] = ()
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event in the log: its number from 0, and the canonical JSON (RFC 8785) whose hash is its leaf in the tree."""
+
+    number: int
+    canonical: bytes
+    event: Event

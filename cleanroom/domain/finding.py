@@ -1,0 +1,49 @@
+"""What a rule has to say about a query, and the verdict over it. A refusal is a value with every reason in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cleanroom.domain.expression import Place
+from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName
+from cleanroom.domain.plan import Plan
+from cleanroom.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason for a refusal. `code` is stable; `hint` says what would be accepted. Never holds a data value."""
+
+    code: str
+    message: str
+    dataset: DatasetName | None = None
+    column: str | None = None
+    at: Place | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, and where: what rules may look at beside the plan and the policy."""
+
+    runner: PartnerName
+    collaboration: CollaborationName
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Made by `rules.judge` alone. No findings is the only approval there is.
+
+    `plan` is None where the text did not parse. `datasets` are those the query names, `receivers` who may see the answer.
+    """
+
+    question: Question
+    policy: Policy
+    plan: Plan | None
+    findings: tuple[Finding, ...]
+    datasets: tuple[DatasetName, ...]
+    receivers: tuple[PartnerName, ...]
+
+    @property
+    def approved(self) -> bool:
+        return self.plan is not None and not self.findings

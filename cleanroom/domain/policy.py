@@ -1,0 +1,223 @@
+"""What partners wrote down: collaborations, connections, datasets, analysis rules. Frozen values, as `documents/` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cleanroom.domain.functions import DEFAULT_FUNCTIONS
+from cleanroom.domain.grain import Grain
+from cleanroom.domain.identifiers import (
+    CollaborationName,
+    ConnectionName,
+    DatasetName,
+    PartnerName,
+    owner_of,
+)
+from cleanroom.domain.types import DataType
+
+
+class Ability(StrEnum):
+    CONTRIBUTE = "contribute"
+    QUERY = "query"
+    RECEIVE_RESULTS = "receive_results"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    partner: PartnerName
+    abilities: frozenset[Ability]
+
+
+@dataclass(frozen=True, slots=True)
+class Collaboration:
+    name: CollaborationName
+    description: str
+    members: tuple[Member, ...]
+
+    def can(self, partner: PartnerName, ability: Ability) -> bool:
+        return any(m.partner == partner and ability in m.abilities for m in self.members)
+
+    def has(self, partner: PartnerName) -> bool:
+        return any(m.partner == partner for m in self.members)
+
+
+class ConnectionType(StrEnum):
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a partner keeps its data. For `files`, `options["root"]` is a folder (absolute once applied).
+
+    `secret` is a reference ("env:CLEANROOM_SECRET_<PARTNER>_…"), never the secret itself.
+    """
+
+    name: ConnectionName
+    partner: PartnerName
+    type: ConnectionType
+    options: Mapping[str, str]
+    secret: str | None = None
+
+
+class Domain(StrEnum):
+    EVENT = "event"
+    AUDIENCE = "audience"
+    CREATIVE = "creative"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetColumn:
+    """A declared column. `nullable` False is a promise that every query checks; `values` is a public domain, or None."""
+
+    name: str
+    type: DataType
+    nullable: bool = True
+    description: str = ""
+    unit: str | None = None
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A registered table. `privacy_units`: the columns that name the protected people of a row.
+
+    `unique`: sets of columns of which no two rows hold the same non-NULL values.
+    """
+
+    name: DatasetName
+    connection: ConnectionName
+    source: str
+    domain: Domain
+    owner: str
+    description: str
+    privacy_units: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]
+    columns: tuple[DatasetColumn, ...]
+    service_level: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def partner(self) -> PartnerName:
+        return owner_of(self.name)
+
+    def column(self, name: str) -> DatasetColumn | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A column may be used this way; a date or time only cut to `grain` (INSTANT: as it is)."""
+
+    grain: Grain = Grain.INSTANT
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """What a column may be used for. Absent means no."""
+
+    join: bool = False
+    group: Use | None = None
+    filter: Use | None = None
+    aggregate: frozenset[str] = frozenset()
+
+
+class JoinRequirement(StrEnum):
+    NONE = "none"
+    ANY = "any"
+    ALL = "all"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPartner:
+    """One way to join: all `keys` (mine, theirs) together, with that dataset."""
+
+    dataset: DatasetName
+    keys: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRule:
+    required: JoinRequirement = JoinRequirement.NONE
+    kinds: frozenset[str] = frozenset({"inner"})
+    partners: tuple[JoinPartner, ...] = ()
+
+
+class SmallGroups(StrEnum):
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRule:
+    """What an owner allows with one dataset in one collaboration. A column not named is blocked.
+
+    `minimum_units`: distinct privacy units behind every released row.
+    """
+
+    dataset: DatasetName
+    collaboration: CollaborationName
+    minimum_units: int
+    columns: Mapping[str, ColumnRule]
+    joins: JoinRule = JoinRule()
+    small_groups: SmallGroups = SmallGroups.DROP
+    count_rows: bool = False
+    functions: frozenset[str] = frozenset(DEFAULT_FUNCTIONS)
+    query_runners: frozenset[PartnerName] = frozenset()
+    result_receivers: frozenset[PartnerName] = frozenset()
+    row_filter: str | None = None
+
+    def column(self, name: str) -> ColumnRule:
+        """The column's rule; one that allows nothing where the owner named none."""
+        return self.columns.get(name, _BLOCKED)
+
+
+_BLOCKED = ColumnRule()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that holds in one collaboration: the agreement, its datasets, and each owner's rule where there is one.
+
+    `versions` names the exact document versions ("dataset:retailer.customers" → 3), for the log and for pinning.
+    """
+
+    collaboration: Collaboration
+    datasets: Mapping[DatasetName, Dataset]
+    rules: Mapping[DatasetName, AnalysisRule]
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTestCase:
+    name: str
+    runner: PartnerName
+    sql: str
+    expect: tuple[str, ...] | None  # the finding codes, sorted; None: approved
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTest:
+    collaboration: CollaborationName
+    cases: tuple[PolicyTestCase, ...]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """Every document of a policy folder, as values."""
+
+    collaborations: tuple[Collaboration, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    rules: tuple[AnalysisRule, ...] = ()
+    tests: tuple[PolicyTest, ...] = ()
+
+    def policy(self, name: CollaborationName) -> Policy | None:
+        """What holds in that collaboration, or None where the folder has none of that name."""
+        collaboration = next((c for c in self.collaborations if c.name == name), None)
+        if collaboration is None:
+            return None
+        rules = {r.dataset: r for r in self.rules if r.collaboration == name}
+        return Policy(collaboration, {d.name: d for d in self.datasets if d.name in rules}, rules)
