@@ -1,0 +1,1 @@
+"""The HTTP door: requests → the broker and the store, answers by role and ownership. Reads no partner data."""

@@ -1,0 +1,39 @@
+"""What a view may reach: the home, the settings and who is asking. Set once an app and once a request."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app, g
+
+from cleanroom.api.settings import ApiSettings
+from cleanroom.bootstrap import Home
+from cleanroom.domain.query import Principal
+
+EXTENSION = "cleanroom"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The app's own surroundings. `waiting` counts the requests that wait for a query, so that some threads stay free."""
+
+    home: Home
+    settings: ApiSettings
+    waiting: threading.BoundedSemaphore
+
+
+def door() -> Door:
+    """The surroundings of the app that answers now."""
+    return cast(Door, current_app.extensions[EXTENSION])
+
+
+def home() -> Home:
+    """The home of the app that answers now."""
+    return door().home
+
+
+def principal() -> Principal:
+    """Who asks; set before every view that is not public."""
+    return cast(Principal, g.principal)

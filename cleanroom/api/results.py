@@ -1,0 +1,131 @@
+"""A released Arrow table → JSON, CSV, Arrow stream or Parquet. Exact: what JSON numbers cannot hold is a string."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from flask import json
+
+JSON = "application/json"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+
+SAFE_INTEGER = 2**53
+"""Integers of smaller magnitude survive every JSON reader (RFC 8259, section 6)."""
+
+_FORMULA = r"^[=+\-@\t\r\n]"
+_TYPE_NAMES: Mapping[pa.DataType, str] = {
+    pa.bool_(): "BOOLEAN",
+    pa.int8(): "TINYINT",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.large_string(): "VARCHAR",
+    pa.date32(): "DATE",
+    pa.null(): "NULL",
+}
+
+
+def read_result(stored: bytes) -> pa.Table:
+    """The table of a stored Arrow IPC stream."""
+    with pa.ipc.open_stream(stored) as reader:
+        return reader.read_all()
+
+
+def json_bytes(table: pa.Table) -> bytes:
+    """`{"columns": [{"name", "type"}], "rows": [[…]]}`; see docs/http.md for how each type is written."""
+    columns = [{"name": field.name, "type": type_name(field.type)} for field in table.schema]
+    values = [[json_value(v) for v in column.to_pylist()] for column in table.columns]
+    rows = [list(row) for row in zip(*values, strict=True)]
+    return json.dumps({"columns": columns, "rows": rows}).encode()
+
+
+def csv_bytes(table: pa.Table) -> bytes:
+    """RFC 4180 with a header line, UTF-8. NULL is an empty field, an empty text is "".
+
+    Texts and names that a spreadsheet would run as a formula (=, +, -, @, tab, line break first) begin with an
+    apostrophe: they may come from another partner's data. Numbers are never touched.
+    """
+    columns = [_defused(column) if _is_text(column.type) else column for column in table.columns]
+    names = _defused(pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
+    out = io.BytesIO()
+    pacsv.write_csv(pa.table(columns, names=names), out)
+    return out.getvalue()
+
+
+def arrow_bytes(table: pa.Table) -> bytes:
+    """The Arrow IPC streaming format."""
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """One Parquet file."""
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+WRITERS: Mapping[str, Callable[[pa.Table], bytes]] = {
+    JSON: json_bytes,
+    CSV: csv_bytes,
+    ARROW: arrow_bytes,
+    PARQUET: parquet_bytes,
+}
+
+
+def type_name(arrow: pa.DataType) -> str:
+    """The SQL name of an Arrow type, as the catalog writes it."""
+    if pa.types.is_decimal(arrow):
+        return f"DECIMAL({arrow.precision},{arrow.scale})"
+    if pa.types.is_timestamp(arrow):
+        return "TIMESTAMP"
+    return _TYPE_NAMES.get(arrow, "VARCHAR")
+
+
+def json_value(value: Any) -> Any:
+    """The value for JSON: NULL, booleans and small integers as they are, moments in ISO 8601, decimals as text."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) < SAFE_INTEGER else str(value)
+        case float():
+            return value if math.isfinite(value) else _not_finite(value)
+        case Decimal():
+            return format(value, "f")
+        case datetime.date():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _not_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _is_text(arrow: pa.DataType) -> bool:
+    return pa.types.is_string(arrow) or pa.types.is_large_string(arrow)
+
+
+def _defused(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    risky = pc.fill_null(pc.match_substring_regex(column, _FORMULA), False)
+    marked = pc.binary_join_element_wise(pa.scalar("'", column.type), column, pa.scalar("", column.type))
+    return pc.if_else(risky, marked, column)

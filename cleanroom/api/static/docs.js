@@ -1,0 +1,9 @@
+window.addEventListener("load", function () {
+  SwaggerUIBundle({
+    url: "/openapi.json",
+    dom_id: "#api",
+    deepLinking: true,
+    validatorUrl: null,
+    persistAuthorization: false,
+  });
+});
