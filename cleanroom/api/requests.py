@@ -7,7 +7,7 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge
 
 from cleanroom.api.context import door
 
@@ -18,6 +18,8 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+_OTHER_MEDIA = frozenset({None, "queries.result", "pages.docs", "static"})
 
 
 def install(app: Flask) -> None:
@@ -31,8 +33,17 @@ def _begin() -> None:
     g.began_s = time.monotonic()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    _require_answerable()
     if (request.content_length or 0) > door().settings.body_limit_bytes:
         raise RequestEntityTooLarge
+
+
+def _require_answerable() -> None:
+    """JSON is acceptable to the caller; files, pages and results choose their own media type."""
+    if request.endpoint in _OTHER_MEDIA or not request.accept_mimetypes:
+        return
+    if request.accept_mimetypes.best_match(["application/json", "application/problem+json"]) is None:
+        raise NotAcceptable
 
 
 def _end(response: Response) -> Response:

@@ -199,6 +199,21 @@ class AuditPage(ma.Schema):
     next_cursor = fields.String(allow_none=True, required=True)
 
 
+class CheckpointSchema(ma.Schema):
+    checkpoint = fields.String(required=True)
+    key = fields.String(required=True)
+
+
+class ProofSchema(ma.Schema):
+    """An inclusion proof: `hashes` lead from `leaf`, the hash of `canonical`, to the root of `checkpoint`."""
+
+    number = fields.Integer(required=True)
+    canonical = fields.String(required=True)
+    leaf = fields.String(required=True)
+    hashes = fields.List(fields.String(), required=True)
+    checkpoint = fields.String(required=True)
+
+
 class HealthSchema(ma.Schema):
     status = fields.String(required=True)
 

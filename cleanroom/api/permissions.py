@@ -1,0 +1,142 @@
+"""Who may do what, in one table: endpoint → roles and whose thing the address must name. What is not listed is refused.
+
+"Not there" and "not yours" are one answer, 404 name.unknown; a missing role is 403 whatever the address names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import assert_never
+
+from cleanroom.bootstrap import Home
+from cleanroom.domain.errors import NotFound, NotPermitted
+from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId, owner_of
+from cleanroom.domain.policy import Ability, Collaboration
+from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
+
+
+class Ownership(Enum):
+    """What the caller's partner must be to the thing that the address names."""
+
+    NONE = auto()  # names nothing; the view filters by what is visible
+    MEMBER = auto()  # of the collaboration
+    CONTRIBUTOR = auto()  # of the collaboration, and owner of the dataset
+    DATASET_OWNER = auto()
+    QUERY_PARTY = auto()  # its runner, a receiver, or an owner of a dataset in it
+    QUERY_RUNNER = auto()
+    QUERY_RECEIVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Any one of `roles` opens the endpoint, if the ownership holds too."""
+
+    roles: frozenset[Role]
+    ownership: Ownership = Ownership.NONE
+
+
+PUBLIC = frozenset({"health.alive", "health.ready", "pages.docs", "api-docs.openapi_json", "static"})
+
+_ANYONE = frozenset(Role)
+_ASKING = frozenset({Role.ANALYST})
+_OWNING = frozenset({Role.DATA_OWNER})
+_SEEING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.AUDITOR})
+_REVIEWING = frozenset({Role.AUDITOR, Role.DATA_OWNER})
+
+ACCESS: Mapping[str, Access] = {
+    "queries.submit": Access(_ASKING, Ownership.MEMBER),
+    "queries.check": Access(_ASKING, Ownership.MEMBER),
+    "queries.listing": Access(_SEEING),
+    "queries.read": Access(_SEEING, Ownership.QUERY_PARTY),
+    "queries.result": Access(_ASKING, Ownership.QUERY_RECEIVER),
+    "queries.cancel": Access(_ASKING, Ownership.QUERY_RUNNER),
+    "collaborations.listing": Access(_ANYONE),
+    "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
+    "collaborations.datasets": Access(_ANYONE, Ownership.MEMBER),
+    "documents.put_connection": Access(_OWNING),  # the document names its partner, which must be the caller's
+    "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
+    "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
+    "audit.events": Access(_REVIEWING),
+    "audit.checkpoint": Access(_REVIEWING),
+    "audit.proof": Access(_REVIEWING),
+}
+
+
+class Standing(StrEnum):
+    """What a caller is to a query."""
+
+    RUNNER = "runner"
+    RECEIVER = "receiver"
+    OWNER = "owner"
+
+
+def standings(principal: Principal, record: QueryRecord) -> frozenset[Standing]:
+    """What the caller is to the query, by its partner and its roles; empty: it must not learn that there is one.
+
+    Analysts stand where their partner asked or receives, data owners where their partner's data is asked of, auditors
+    in both. Whoever only receives has nothing to see before there is a result.
+    """
+    asks = bool(principal.roles & {Role.ANALYST, Role.AUDITOR})
+    owns = bool(principal.roles & {Role.DATA_OWNER, Role.AUDITOR})
+    runner = asks and record.principal.partner == principal.partner
+    owner = owns and any(owner_of(d) == principal.partner for d in record.datasets)
+    receives = asks and principal.partner in record.receivers
+    receiver = receives and (runner or owner or record.state is QueryState.SUCCEEDED)
+    held = {Standing.RUNNER: runner, Standing.OWNER: owner, Standing.RECEIVER: receiver}
+    return frozenset(standing for standing, holds in held.items() if holds)
+
+
+def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, str]) -> None:
+    """The caller may use the endpoint on what `names` (the address's variables) say. Raises NotPermitted or NotFound."""
+    access = ACCESS.get(endpoint)
+    if access is None or not access.roles & principal.roles:
+        raise NotPermitted("Your token's roles do not allow this.")
+    match access.ownership:
+        case Ownership.NONE:
+            return
+        case Ownership.MEMBER:
+            _member(home, principal.partner, names["collaboration"])
+        case Ownership.CONTRIBUTOR:
+            _owner(principal.partner, names["dataset"])
+            collaboration = _member(home, principal.partner, names["collaboration"])
+            if not collaboration.can(principal.partner, Ability.CONTRIBUTE):
+                raise NotPermitted("Your partner does not contribute datasets to this collaboration.")
+        case Ownership.DATASET_OWNER:
+            _owner(principal.partner, names["dataset"])
+        case Ownership.QUERY_PARTY:
+            _query(home, principal, names["query"], frozenset(Standing))
+        case Ownership.QUERY_RUNNER:
+            _query(home, principal, names["query"], frozenset({Standing.RUNNER}))
+        case Ownership.QUERY_RECEIVER:
+            _query(home, principal, names["query"], frozenset({Standing.RECEIVER}))
+        case _:
+            assert_never(access.ownership)
+
+
+def unknown(kind: str) -> NotFound:
+    """The one answer for what is not there and for what is not the caller's."""
+    return NotFound(f"There is no {kind} of that name, or it is not yours to see.")
+
+
+def _member(home: Home, partner: PartnerName, name: str) -> Collaboration:
+    mine = home.drawers.policies.collaborations(partner)
+    found = next((c for c in mine if c.name == CollaborationName(name)), None)
+    if found is None:
+        raise unknown("collaboration")
+    return found
+
+
+def _owner(partner: PartnerName, dataset: str) -> None:
+    if owner_of(DatasetName(dataset)) != partner:
+        raise unknown("dataset")
+
+
+def _query(home: Home, principal: Principal, query: str, needed: frozenset[Standing]) -> None:
+    record = home.drawers.queries.get(QueryId(query))
+    held = standings(principal, record) if record else frozenset()
+    if not held:
+        raise unknown("query")
+    if not held & needed:
+        raise NotPermitted("You may see this query, but this is for others to do.")

@@ -1,0 +1,185 @@
+"""Submit, check, follow, fetch and cancel queries. The broker judges, the executor runs, this door only asks and shows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import NotAcceptable
+
+from cleanroom.api.bodies import StrictBlueprint
+from cleanroom.api.context import door, home, principal
+from cleanroom.api.permissions import standings, unknown
+from cleanroom.api.preferences import Wait, preferred_wait
+from cleanroom.api.problems import problem_response
+from cleanroom.api.results import WRITERS, read_result
+from cleanroom.api.schemas import CheckSchema, PageQuery, QueryBody, QueryPage, QuerySchema, ResultSchema
+from cleanroom.api.views import check_view, finding_view, query_view
+from cleanroom.domain.errors import Conflict, RequestError
+from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.identifiers import CollaborationName, QueryId
+from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryRequest, QueryState
+
+queries = StrictBlueprint("queries", __name__, url_prefix="/v1", description="Questions and their answers.")
+
+_RETRY_AFTER_S = 1
+_WAIT = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "wait=N: wait up to N seconds."}
+
+
+@queries.route("/collaborations/<collaboration>/queries", methods=["POST"])
+@queries.doc(parameters=[_WAIT])
+@queries.arguments(QueryBody)
+@queries.response(201, QuerySchema, description="The query has ended; Location names it.")
+@queries.alt_response(202, schema=QuerySchema, description="The query waits or runs; ask Location again.", success=True)
+def submit(body: dict[str, Any], collaboration: str) -> Any:
+    """Ask. A query that a rule refuses is a 422 problem, code query.rejected, with its id and findings."""
+    wait = preferred_wait(request.headers, door().settings.wait_limit_s)
+    if "Idempotency-Key" in request.headers:
+        raise RequestError(
+            "Idempotency-Key is not supported by this version: a repeated request is a new query. Leave the header out.",
+            "idempotency.not_supported",
+        )
+    record = home().broker.submit(_request(collaboration, body))
+    if record.state is QueryState.REJECTED:
+        return _rejected(record)
+    ended = _await_end(record, wait) if wait else record
+    return _view(ended), 201 if ended.state in FINAL_STATES else 202, _headers(ended, wait)
+
+
+@queries.route("/collaborations/<collaboration>/queries:check", methods=["POST"])
+@queries.arguments(QueryBody)
+@queries.response(200, CheckSchema)
+def check(body: dict[str, Any], collaboration: str) -> dict[str, Any]:
+    """The verdict on a query that is not run: no data is read, nothing is spent."""
+    return check_view(home().broker.check(_request(collaboration, body)))
+
+
+@queries.route("/queries")
+@queries.arguments(PageQuery, location="query")
+@queries.response(200, QueryPage)
+def listing(page: dict[str, Any]) -> dict[str, Any]:
+    """The queries that the caller may see, newest first. A page may be shorter than its limit."""
+    limit = page.get("limit", door().settings.page_size)
+    found = home().drawers.queries.page(principal().partner, cursor=page.get("cursor"), limit=limit)
+    visible = [_view(r) for r in found.records if standings(principal(), r)]
+    return {"queries": visible, "next_cursor": found.next_cursor}
+
+
+@queries.route("/queries/<query>")
+@queries.response(200, QuerySchema)
+def read(query: str) -> Any:
+    """One query: its state, and for its runner and the owners of its datasets the text and every finding."""
+    record = _record(query)
+    return _view(record), 200, _headers(record, None)
+
+
+@queries.route("/queries/<query>/result")
+@queries.response(200, ResultSchema, description="The released result, in the form that Accept asks for.")
+@queries.alt_response(200, schema={"type": "string"}, content_type="text/csv", success=True)
+@queries.alt_response(
+    200, schema={"type": "string", "format": "binary"}, content_type="application/vnd.apache.arrow.stream", success=True
+)
+@queries.alt_response(
+    200, schema={"type": "string", "format": "binary"}, content_type="application/vnd.apache.parquet", success=True
+)
+def result(query: str) -> Response:
+    """The released result, for its receivers. That it was fetched is in the audit log before the first byte leaves."""
+    media_type = request.accept_mimetypes.best_match(list(WRITERS)) if request.accept_mimetypes else next(iter(WRITERS))
+    if media_type is None:
+        raise NotAcceptable
+    record = _record(query)
+    stored = home().drawers.results.get(record.id) if record.state is QueryState.SUCCEEDED else None
+    if stored is None:
+        raise _no_result(record)
+    body = WRITERS[media_type](read_result(stored.body))
+    home().drawers.log.record(_event(EventKind.RESULT_FETCHED, record, {"format": media_type, "digest": stored.digest}))
+    response = Response(body, content_type=f"{media_type}; charset=utf-8" if media_type == "text/csv" else media_type)
+    response.headers["Vary"] = "Accept, Authorization"
+    return response
+
+
+@queries.route("/queries/<query>:cancel", methods=["POST"])
+@queries.response(202, QuerySchema)
+def cancel(query: str) -> dict[str, Any]:
+    """A queued query is cancelled; a running one is asked to stop. 409 where it has ended."""
+    record = _record(query)
+    if home().drawers.queries.request_cancel(record.id, _event(EventKind.QUERY_CANCELLED, record, {})) is None:
+        raise Conflict("The query has already ended.", "query.ended")
+    return _view(_record(query))
+
+
+def _request(collaboration: str, body: dict[str, Any]) -> QueryRequest:
+    return QueryRequest(
+        id=QueryId(uuid.uuid4().hex),
+        collaboration=CollaborationName(collaboration),
+        principal=principal(),
+        sql=body["sql"],
+        dialect=body["dialect"],
+        submitted_at=home().clock.now(),
+    )
+
+
+def _record(query: str) -> QueryRecord:
+    record = home().drawers.queries.get(QueryId(query))
+    if record is None:
+        raise unknown("query")
+    return record
+
+
+def _view(record: QueryRecord) -> dict[str, Any]:
+    return query_view(record, standings(principal(), record))
+
+
+def _headers(record: QueryRecord, wait: Wait | None) -> dict[str, str]:
+    location = {"Location": f"/v1/queries/{record.id}"}
+    retry = {} if record.state in FINAL_STATES else {"Retry-After": str(_RETRY_AFTER_S)}
+    applied = {"Preference-Applied": f"wait={wait.seconds}"} if wait else {}
+    return {**location, **retry, **applied}
+
+
+def _rejected(record: QueryRecord) -> Response:
+    response = problem_response(
+        422,
+        "query.rejected",
+        "A rule refuses this query; every reason is in findings.",
+        id=record.id,
+        findings=[finding_view(f) for f in record.findings],
+    )
+    response.headers["Location"] = f"/v1/queries/{record.id}"
+    return response
+
+
+def _await_end(record: QueryRecord, wait: Wait) -> QueryRecord:
+    """The record once it has ended or the time is over. Where too many wait already it is answered as it is."""
+    if not door().waiting.acquire(blocking=False):
+        return record
+    try:
+        until_s = time.monotonic() + wait.seconds
+        while record.state not in FINAL_STATES and (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(door().settings.poll_interval_s, left_s))
+            record = _record(record.id)
+        return record
+    finally:
+        door().waiting.release()
+
+
+def _event(kind: EventKind, record: QueryRecord, data: dict[str, Any]) -> Event:
+    caller = principal()
+    return Event(
+        kind=kind,
+        at=home().clock.now(),
+        partner=caller.partner,
+        principal=caller.id,
+        collaboration=record.collaboration,
+        query=record.id,
+        datasets=record.datasets,
+        data=data,
+    )
+
+
+def _no_result(record: QueryRecord) -> Conflict:
+    if record.state in FINAL_STATES:
+        return Conflict("The query ended without a result.", "result.none")
+    return Conflict("The query has not ended yet.", "result.not_ready")

@@ -1,0 +1,137 @@
+"""Values of the house → the JSON that a caller may see of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cleanroom.api.permissions import Standing
+from cleanroom.domain.finding import Finding, Verdict
+from cleanroom.domain.identifiers import PartnerName
+from cleanroom.domain.policy import AnalysisRule, Collaboration, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
+from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryState
+
+THRESHOLD_NOTICE = {
+    "code": "threshold.standing",
+    "message": (
+        "A row appears only where it describes at least as many people as every owner asks for. "
+        "Whether any row was left out is not told: this notice is on every finished query."
+    ),
+}
+_NO_USE = ColumnRule()
+
+
+def instant(moment: datetime.datetime) -> str:
+    """RFC 3339, UTC."""
+    return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def finding_view(finding: Finding) -> dict[str, Any]:
+    """The finding without its absent parts."""
+    place = {"line": finding.at.line, "position": finding.at.position} if finding.at else {}
+    parts = {"dataset": finding.dataset, "column": finding.column, "hint": finding.hint}
+    known = {name: value for name, value in parts.items() if value is not None}
+    return {"code": finding.code, "message": finding.message, **known, **place}
+
+
+def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]:
+    """The query as someone of these standings may see it: the text for runner and owners, the size for receivers."""
+    involved = bool(held & {Standing.RUNNER, Standing.OWNER})
+    text = {"sql": record.sql, "datasets": list(record.datasets)} if involved else {}
+    return {
+        "id": record.id,
+        "state": record.state,
+        "collaboration": record.collaboration,
+        "runner": record.principal.partner,
+        "submitted_at": instant(record.submitted_at),
+        "finished_at": instant(record.finished_at) if record.finished_at else None,
+        **text,
+        "findings": [finding_view(f) for f in record.findings] if involved else [],
+        "failure": record.failure,
+        "row_count": record.row_count if Standing.RECEIVER in held else None,
+        "notices": [THRESHOLD_NOTICE] if record.state is QueryState.SUCCEEDED else [],
+        "links": _links(record, held),
+    }
+
+
+def check_view(verdict: Verdict) -> dict[str, Any]:
+    """The verdict; columns only where the query is approved."""
+    fields = verdict.plan.root.fields if verdict.plan and verdict.approved else ()
+    return {
+        "approved": verdict.approved,
+        "findings": [finding_view(f) for f in verdict.findings],
+        "datasets": list(verdict.datasets),
+        "output_columns": [{"name": f.name, "type": str(f.type)} for f in fields],
+        "costs": [],
+    }
+
+
+def collaboration_view(collaboration: Collaboration) -> dict[str, Any]:
+    members = [{"partner": m.partner, "abilities": sorted(m.abilities)} for m in collaboration.members]
+    return {"name": collaboration.name, "description": collaboration.description, "members": members}
+
+
+def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> dict[str, Any]:
+    """The dataset as the caller may use it in the rule's collaboration. No connection, no source, no row filter."""
+    may_query = caller in rule.query_runners
+    return {
+        "name": dataset.name,
+        "partner": dataset.partner,
+        "domain": dataset.domain,
+        "description": dataset.description,
+        "owner": dataset.owner,
+        "service_level": dict(dataset.service_level),
+        "privacy_units": list(dataset.privacy_units),
+        "unique": [list(key) for key in dataset.unique],
+        "minimum_units": rule.minimum_units,
+        "count_rows": rule.count_rows and may_query,
+        "functions": sorted(rule.functions),
+        "joins": _joins_view(rule.joins),
+        "may_query": may_query,
+        "may_receive": caller in rule.result_receivers,
+        "columns": [_column_view(c, rule.column(c.name) if may_query else _NO_USE) for c in dataset.columns],
+    }
+
+
+def datasets_view(
+    datasets: Iterable[Dataset], rules: Mapping[Any, AnalysisRule], caller: PartnerName
+) -> list[dict[str, Any]]:
+    """Those datasets that have a rule, by name."""
+    return [dataset_view(d, rules[d.name], caller) for d in sorted(datasets, key=lambda d: d.name) if d.name in rules]
+
+
+def _links(record: QueryRecord, held: frozenset[Standing]) -> dict[str, str]:
+    here = f"/v1/queries/{record.id}"
+    links = {"self": here}
+    if record.state is QueryState.SUCCEEDED and Standing.RECEIVER in held:
+        links["result"] = f"{here}/result"
+    if record.state not in FINAL_STATES and Standing.RUNNER in held:
+        links["cancel"] = f"{here}:cancel"
+    return links
+
+
+def _joins_view(joins: JoinRule) -> dict[str, Any]:
+    partners = [{"dataset": p.dataset, "keys": dict(p.keys)} for p in joins.partners]
+    return {"required": joins.required, "kinds": sorted(joins.kinds), "partners": partners}
+
+
+def _column_view(column: DatasetColumn, rule: ColumnRule) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": str(column.type),
+        "nullable": column.nullable,
+        "description": column.description,
+        "unit": column.unit,
+        "values": list(column.values) if column.values is not None else None,
+        "allowed": {
+            "join": rule.join,
+            "group": _grain(rule.group),
+            "filter": _grain(rule.filter),
+            "aggregate": sorted(rule.aggregate),
+        },
+    }
+
+
+def _grain(use: Use | None) -> str | None:
+    return use.grain.value if use else None

@@ -1,0 +1,142 @@
+"""A folder and a database URL → a clean room wired together. Reads no environment: doors pass values."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from cleanroom.audit.keys import SigningKey
+from cleanroom.broker import Broker
+from cleanroom.documents import from_document, to_document
+from cleanroom.domain.errors import Conflict, OperationError
+from cleanroom.domain.ports import Clock
+from cleanroom.store.database import Database
+from cleanroom.store.keys import create_key, load_key
+from cleanroom.store.log import Log
+from cleanroom.store.policies import AdmittedRoots, PolicyBook
+from cleanroom.store.queries import Queries
+from cleanroom.store.queue import Queue
+from cleanroom.store.results import Results
+from cleanroom.store.tokens import Tokens
+
+_KEY = "log.key"
+_DATABASE = "cleanroom.db"
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawers:
+    """The parts of the store, each with its own few verbs."""
+
+    policies: PolicyBook
+    roots: AdmittedRoots
+    queries: Queries
+    queue: Queue
+    results: Results
+    tokens: Tokens
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One clean room, open. Made in each process that uses it: database connections do not survive a fork."""
+
+    path: Path
+    database: Database
+    drawers: Drawers
+    keys: SigningKey
+    broker: Broker
+    clock: Clock
+
+    def close(self) -> None:
+        """The database connections are given back."""
+        self.database.close()
+
+
+def init_home(path: Path, database_url: str | None = None) -> Home:
+    """A new clean room is at `path` (0700), its database at the URL (default: SQLite inside), its log begun and signed.
+
+    Conflict "home.exists" where there is one already; what an interrupted run began is finished.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    database = Database(_url(path, database_url))
+    try:
+        database.upgrade()
+        key = load_key(path / _KEY) if (path / _KEY).exists() else create_key(path / _KEY, _origin())
+        home = _wire(path, database, key)
+        home.drawers.log.create(home.clock.now())
+    except Conflict:
+        database.close()
+        raise Conflict("There is a clean room here already.", "home.exists") from None
+    except BaseException:
+        database.close()
+        raise
+    return home
+
+
+def open_home(path: Path, database_url: str | None = None) -> Home:
+    """The clean room that `init_home` made. OperationError "home.missing" where there is none, "store.schema" where its
+    database is of another version."""
+    if not (path / _KEY).is_file():
+        raise OperationError("There is no clean room here: run `cleanroom init` first.", "home.missing")
+    database = Database(_url(path, database_url))
+    try:
+        database.require_current()
+        return _wire(path, database, load_key(path / _KEY))
+    except BaseException:
+        database.close()
+        raise
+
+
+def configure_logs() -> None:
+    """From here on the process logs JSON lines to standard error: what was bound around a request, time, level, event."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _wire(path: Path, database: Database, key: SigningKey) -> Home:
+    clock = SystemClock()
+    log = Log(database, key)
+    policies = PolicyBook(database, log, to_document, from_document)
+    queries = Queries(database, log)
+    drawers = Drawers(
+        policies=policies,
+        roots=AdmittedRoots(database, log),
+        queries=queries,
+        queue=Queue(database, log, clock),
+        results=Results(database),
+        tokens=Tokens(database, log),
+        log=log,
+    )
+    return Home(path, database, drawers, key, Broker(policies, queries, clock), clock)
+
+
+def _url(path: Path, database_url: str | None) -> str:
+    return database_url or f"sqlite:///{(path / _DATABASE).resolve()}"
+
+
+def _origin() -> str:
+    """The log's name, its own in all the world: what a checkpoint is a checkpoint of."""
+    return f"cleanroom/{uuid.uuid4().hex}"
