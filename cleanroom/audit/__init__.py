@@ -1,1 +1,1 @@
-"""Events → proof. Canonical JSON, a Merkle tree, signed checkpoints, and verification that needs nothing but the log's public key."""
+"""Events → proof. Canonical JSON, a Merkle tree, signed checkpoints; whoever has the public key can verify them."""
