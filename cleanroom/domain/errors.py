@@ -70,6 +70,8 @@ class Conflict(RequestError):
 
 
 class OperationError(CleanroomError):
+    """Codes of its own: execution.interrupted (the executor ended first), execution.policy_missing, execution.failed."""
+
     code = "operation.failed"
 
 
