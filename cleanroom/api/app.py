@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 
 import structlog
-from flask import Flask
+from flask import Flask, Response
 
 from cleanroom import __version__
 from cleanroom.api import authentication, requests
@@ -26,13 +26,15 @@ from cleanroom.domain.errors import CleanroomError, OperationError
 _log = structlog.get_logger("cleanroom.api")
 
 _DESCRIPTION = (
-    "Ask aggregate questions of data that stays with its owners. Errors are application/problem+json with a stable code."
+    "Ask aggregate questions of data that stays with its owners.\n\n"
+    "Errors are application/problem+json with a stable code and the id of the request."
 )
 
 
 def create_app(home: Home, settings: ApiSettings) -> Flask:
     """The app over this home. Make it in the process that serves it: the home's database connections do not fork."""
     app = _App("cleanroom.api", static_folder="static", static_url_path="/static")
+    app.url_map.merge_slashes = False  # an address is what it says; no redirects
     app.config.update(_flask_settings(settings))
     app.extensions[EXTENSION] = Door(home, settings, threading.BoundedSemaphore(settings.most_waiting))
     app.register_error_handler(CleanroomError, _answer)
@@ -57,7 +59,7 @@ class _App(Flask):
             _log.error("http.failed", **_trace(error))
 
 
-def _answer(error: CleanroomError) -> object:
+def _answer(error: CleanroomError) -> Response:
     if isinstance(error, OperationError):
         _log.error("http.failed", code=error.code, **_trace(error))
     return answer_house_error(error)

@@ -112,8 +112,6 @@ def answer_house_error(error: CleanroomError) -> Response:
 
 def answer_http_error(error: HTTPException) -> Response:
     """The problem of an error that Flask raised. Its own headers (Allow, Retry-After) stay, its words do not."""
-    if error.response is not None:  # a redirect or a ready-made answer
-        return Response.force_type(error.response)
     status = error.code or 500
     code, detail = _OF_STATUS.get(status, (f"http.{status}", f"{HTTPStatus(status).phrase}."))
     response = problem_response(status, code, detail)
@@ -127,15 +125,15 @@ class ProblemApi(Api):  # type: ignore[misc]
     """flask-smorest's Api whose errors are problems, in the answers and in the OpenAPI document."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_RESPONSE_CONTENT_TYPE: str = Api.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         return answer_http_error(error)
 
     def _register_responses(self) -> None:
-        default = self.DEFAULT_RESPONSE_CONTENT_TYPE
         self.DEFAULT_RESPONSE_CONTENT_TYPE = MEDIA_TYPE
         super()._register_responses()
-        self.DEFAULT_RESPONSE_CONTENT_TYPE = default
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = Api.DEFAULT_RESPONSE_CONTENT_TYPE
 
 
 def _field_problem(problem: Problem) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _not_finite(value: float) -> str:
 
 
 def _is_text(arrow: pa.DataType) -> bool:
-    return pa.types.is_string(arrow) or pa.types.is_large_string(arrow)
+    return arrow in (pa.string(), pa.large_string())
 
 
 def _defused(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -85,7 +85,9 @@ class CheckSchema(ma.Schema):
     findings = fields.List(fields.Nested(FindingSchema), required=True)
     datasets = fields.List(fields.String(), required=True)
     output_columns = fields.List(fields.Nested(OutputColumn), required=True)
-    costs = fields.List(fields.Raw(), required=True, metadata=_about("What the query would spend: nothing yet is spent."))
+    costs = fields.List(
+        fields.Raw(), required=True, metadata=_about("What the query would spend: nothing yet is spent.")
+    )
 
 
 class ResultSchema(ma.Schema):

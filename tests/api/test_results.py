@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import datetime
+import io
+import json
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cleanroom.api.results import arrow_bytes, csv_bytes, json_bytes, parquet_bytes, read_result, type_name
+
+TABLE = pa.table(
+    {
+        "region": pa.array(["north", None, ""]),
+        "buyers": pa.array([61, 2**53, None], pa.int64()),
+        "spend": pa.array([Decimal("10.50"), Decimal("-0.01"), None], pa.decimal128(12, 2)),
+        "month": pa.array([datetime.date(2024, 2, 29), None, None]),
+        "at": pa.array([datetime.datetime(2024, 2, 29, 12, 30), None, None], pa.timestamp("us")),
+        "ratio": pa.array([0.5, float("nan"), None]),
+        "new": pa.array([True, False, None]),
+    }
+)
+
+
+def cell(value: Any, arrow: pa.DataType) -> Any:
+    return json.loads(json_bytes(pa.table({"x": pa.array([value], arrow)})))["rows"][0][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "arrow", "written"),
+    [
+        (2**53 - 1, pa.int64(), 2**53 - 1),
+        (2**53, pa.int64(), str(2**53)),
+        (-(2**53), pa.int64(), str(-(2**53))),
+        (Decimal(10) ** 37, pa.decimal128(38, 0), "1" + "0" * 37),
+        (Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
+        (Decimal("0.0000000001"), pa.decimal128(12, 10), "0.0000000001"),
+        (float("nan"), pa.float64(), "NaN"),
+        (float("-inf"), pa.float64(), "-Infinity"),
+        (0.1, pa.float64(), 0.1),
+        (datetime.date(2024, 2, 29), pa.date32(), "2024-02-29"),
+        (datetime.datetime(2024, 2, 29, 1, 2, 3, 400), pa.timestamp("us"), "2024-02-29T01:02:03.000400"),
+        (True, pa.bool_(), True),
+        ("=1+1", pa.string(), "=1+1"),
+        (None, pa.int64(), None),
+    ],
+)
+def test_json_keeps_every_digit(value: Any, arrow: pa.DataType, written: Any) -> None:
+    found = cell(value, arrow)
+    assert found == written
+    assert type(found) is type(written)
+
+
+def test_json_names_the_columns_and_their_types() -> None:
+    columns = json.loads(json_bytes(TABLE))["columns"]
+    assert [c["name"] for c in columns] == TABLE.column_names
+    assert [c["type"] for c in columns] == [
+        "VARCHAR",
+        "BIGINT",
+        "DECIMAL(12,2)",
+        "DATE",
+        "TIMESTAMP",
+        "DOUBLE",
+        "BOOLEAN",
+    ]
+
+
+def test_an_empty_result_has_columns_and_no_rows() -> None:
+    found = json.loads(json_bytes(TABLE.slice(0, 0)))
+    assert len(found["columns"]) == 7
+    assert found["rows"] == []
+    assert csv_bytes(TABLE.slice(0, 0)).count(b"\n") == 1
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_csv_texts_that_a_spreadsheet_would_run_are_defused(text: str) -> None:
+    assert csv_bytes(pa.table({"x": [text]})) == f'"x"\n"\'{text}"\n'.encode()
+    assert csv_bytes(pa.table({text: [1]})) == f'"\'{text}"\n1\n'.encode()
+
+
+def test_csv_tells_null_from_the_empty_text_and_leaves_numbers_alone() -> None:
+    table = pa.table({"t": ["", None, 'a"b'], "n": pa.array([-5, None, 3])})
+    assert csv_bytes(table) == b'"t","n"\n"",-5\n,\n"a""b",3\n'
+
+
+def test_arrow_and_parquet_come_back_equal() -> None:
+    plain = TABLE.drop_columns(["ratio"])
+    assert read_result(arrow_bytes(plain)).equals(plain)
+    assert pq.read_table(io.BytesIO(parquet_bytes(plain))).equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("arrow", "name"),
+    [
+        (pa.int8(), "TINYINT"),
+        (pa.int16(), "SMALLINT"),
+        (pa.int32(), "INTEGER"),
+        (pa.float32(), "FLOAT"),
+        (pa.large_string(), "VARCHAR"),
+        (pa.timestamp("ns"), "TIMESTAMP"),
+        (pa.decimal128(38, 0), "DECIMAL(38,0)"),
+    ],
+)
+def test_types_have_their_sql_names(arrow: pa.DataType, name: str) -> None:
+    assert type_name(arrow) == name
