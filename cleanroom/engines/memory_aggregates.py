@@ -1,0 +1,100 @@
+"""Every name of `domain.functions.AGGREGATES` → its value over the rows of one group, the slow way. NULLs are passed over."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
+from typing import Any
+
+from cleanroom.domain.expression import AggregateCall, Value
+from cleanroom.engines.memory_expressions import Row, evaluate
+from cleanroom.engines.memory_values import exact, group_key, midnight, number, order_key
+
+
+def aggregate(call: AggregateCall, rows: Sequence[Row]) -> Value:
+    """The call's value over these rows; COUNT of nothing is 0, every other aggregate of nothing NULL."""
+    if call.argument is None:
+        return len(rows)
+    argument = call.argument
+    return aggregated(call.function, [evaluate(argument, row) for row in rows])
+
+
+def aggregated(function: str, values: Sequence[Value]) -> Value:
+    """The aggregate over these values; `count_rows` counts NULLs too."""
+    if function == "count_rows":
+        return len(values)
+    present = [value for value in values if value is not None]
+    if function in _COUNTS:
+        return _COUNTS[function](present)
+    return _OF_SOME[function](present) if present else None
+
+
+def _sum(values: Sequence[Value]) -> Value:
+    """Exact for whole numbers and decimals; of doubles the correctly rounded sum."""
+    numbers: list[Any] = [number(value) for value in values]
+    if any(isinstance(n, float) for n in numbers):
+        doubles = [float(n) for n in numbers]
+        return math.fsum(doubles) if all(map(math.isfinite, doubles)) else sum(doubles)
+    if any(isinstance(n, Decimal) for n in numbers):
+        return functools.reduce(exact().add, numbers, Decimal(0))
+    return int(sum(numbers))
+
+
+def _mean(values: Sequence[Value]) -> float:
+    total = _sum(values)
+    if isinstance(total, float):
+        return total / len(values)
+    return float(Fraction(number(total)) / len(values))
+
+
+def _median(values: Sequence[Value]) -> Value:
+    ordered = sorted(values, key=order_key)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    match low, high:
+        case (str(), _):
+            return low
+        case datetime.date(), datetime.date():
+            return midnight(low) + (midnight(high) - midnight(low)) / 2
+        case Decimal(), Decimal():
+            # A decimal median keeps the scale of its column, rounded down.
+            return exact().add(low, exact().subtract(high, low) / 2).quantize(low, ROUND_FLOOR, exact())
+        case _:
+            return (float(number(low)) + float(number(high))) / 2
+
+
+def _variance(values: Sequence[Value]) -> Value:
+    """Of a sample: divided by one less than there are; NULL of a single value."""
+    doubles = [float(number(value)) for value in values]
+    if len(doubles) < 2:
+        return None
+    return statistics.variance(doubles) if all(map(math.isfinite, doubles)) else math.nan
+
+
+def _stddev(values: Sequence[Value]) -> Value:
+    variance = _variance(values)
+    return math.sqrt(variance) if isinstance(variance, float) else None
+
+
+_COUNTS: dict[str, Callable[[Sequence[Value]], int]] = {
+    "count": len,
+    "count_distinct": lambda values: len({group_key(value) for value in values}),
+}
+
+_OF_SOME: dict[str, Callable[[Sequence[Value]], Value]] = {
+    "sum": _sum,
+    "avg": _mean,
+    "min": lambda values: min(values, key=order_key),
+    "max": lambda values: max(values, key=order_key),
+    "median": _median,
+    "stddev": _stddev,
+    "variance": _variance,
+    "any_value": lambda values: values[0],
+}
+
+AGGREGATE_FUNCTIONS = frozenset({"count_rows", *_COUNTS, *_OF_SOME})
+"""The aggregates that are implemented."""
