@@ -45,7 +45,10 @@ def render_conditional(step: PrivateStep, keys: Sequence[tuple[str, str]], sourc
         if name.startswith(("_counts", "_atoms", "_classes"))
     )
     outputs = ", ".join([*(f"_measures.{name} AS {name}" for name in names), *_outputs(step)])
-    return f"WITH {written} SELECT {outputs} FROM _measures {joined}"
+    counts = (f"(_counts{j}.{quoted(unit_count_name(j))} >= {int(step.minimum_units)})" for j in range(len(step.units)))
+    # Said here for speed; `release` decides.
+    enough = f" WHERE {' AND '.join(counts)}" if names and step.units else ""
+    return f"WITH {written} SELECT {outputs} FROM _measures {joined}{enough}"
 
 
 def _outputs(step: PrivateStep) -> Iterator[str]:

@@ -22,7 +22,8 @@ Tables = Mapping[DatasetName, str]
 def render_private(step: PrivateStep, tables: Tables) -> str:
     """One SELECT with exactly the columns that `PrivateStep` documents, over `tables` (dataset → table name).
 
-    Where there are no conditions it is one plain aggregate with COUNT(DISTINCT unit) beside the measures.
+    Where there are no conditions it is one plain aggregate with COUNT(DISTINCT unit) beside the measures. Groups of
+    fewer units than `minimum_units`, which `release` would drop, are left out.
     ValueError: a plan that no approval lets through.
     """
     keys = [(column_name(key), render_expression(key_expression(key))) for key in step.aggregate.keys]
@@ -32,8 +33,12 @@ def render_private(step: PrivateStep, tables: Tables) -> str:
     measures = [(column_name(m), _measure(m)) for m in step.aggregate.measures]
     counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(step.units)]
     outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*keys, *measures, *counts))
-    group = f" GROUP BY {', '.join(str(i + 1) for i in range(len(keys)))}" if keys else ""
-    return f"SELECT {outputs} FROM ({source}){group}"
+    if not keys:
+        return f"SELECT {outputs} FROM ({source})"
+    # Said here for speed; `release` decides.
+    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for _, count in counts)
+    group = ", ".join(str(i + 1) for i in range(len(keys)))
+    return f"SELECT {outputs} FROM ({source}) GROUP BY {group}{f' HAVING {enough}' if enough else ''}"
 
 
 def render_claim(claim: Claim, table: str, dataset: Dataset) -> str:

@@ -1,0 +1,40 @@
+"""DuckDB's exceptions → codes of the house. Their text may quote values and paths: it is dropped, the class name logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import structlog
+
+from cleanroom.domain.errors import CleanroomError, EngineError, SourceError
+
+_DATA = (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException)
+"""What only the files can cause: rendered SQL raises none of these on any value."""
+
+
+@contextmanager
+def failures_as_codes(*, reads_files: bool) -> Iterator[None]:
+    """Whatever DuckDB raises inside leaves as EngineError or, where files are read, SourceError. ValueError stays a bug."""
+    try:
+        yield
+    except CleanroomError:
+        raise
+    except Exception as error:
+        if not isinstance(error, duckdb.Error | RuntimeError | OSError | UnicodeError):
+            raise
+        structlog.get_logger().warning("engine.error", error=type(error).__name__)
+        raise _failure(error, reads_files=reads_files) from None
+
+
+def _failure(error: Exception, *, reads_files: bool) -> CleanroomError:
+    match error:
+        case duckdb.OutOfMemoryException():
+            return EngineError("The query needs more memory than it may use.", "engine.memory")
+        case duckdb.InterruptException():
+            return EngineError("The query was interrupted.", "engine.interrupted")
+        case _ if reads_files and isinstance(error, _DATA):
+            return SourceError("A file of a dataset cannot be read as it is declared.", "source.unreadable")
+        case _:
+            return EngineError("The engine failed.", "engine.failed")
