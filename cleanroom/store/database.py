@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
+import structlog
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from cleanroom.domain.errors import OperationError
+from cleanroom.store import migration, sqlite
 
 
 class Database:
     """One database. Make it in the process that uses it: connections do not survive a fork."""
 
-    def __init__(self, url: str) -> None: ...
+    def __init__(self, url: str) -> None:
+        """OperationError "store.url" where `url` names no database that is supported."""
+        engine = _engine(url)
+        self._engine = engine
+        self._writer = engine.execution_options(**{sqlite.WRITES: True})
+        self._reader = engine
+        if engine.dialect.name == "postgresql":
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -19,25 +31,51 @@ class Database:
 
         Raises OperationError "store.failed" where the database refuses.
         """
-        raise NotImplementedError
-        yield
+        with _failures(), self._writer.begin() as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: everything in the block is seen as of one moment."""
-        raise NotImplementedError
-        yield
+        with _failures(), self._reader.connect() as connection:
+            yield connection
 
     def upgrade(self) -> None:
         """The schema is this version's; data is kept."""
-        raise NotImplementedError
+        with self.begin() as connection:
+            migration.upgrade(connection)
 
     def is_current(self) -> bool:
         """Whether the schema is this version's."""
-        raise NotImplementedError
+        with self.read() as connection:
+            return migration.is_current(connection)
 
     def require_current(self) -> None:
         """Raises OperationError "store.schema" where `upgrade` has not been run."""
-        raise NotImplementedError
+        if not self.is_current():
+            raise OperationError("The database's schema is not that of this version.", "store.schema")
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """No connection is open any more."""
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise OperationError("The database URL is not one that is supported.", "store.url") from error
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
+    if engine.dialect.name == "sqlite":
+        sqlite.configure(engine)
+    return engine
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        structlog.get_logger().error("store.failed", error=type(error).__name__, detail=str(error))
+        raise OperationError("The database refused.", "store.failed") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from cleanroom.domain.identifiers import PartnerName, PrincipalId
+from cleanroom.domain.identifiers import PartnerName
 from cleanroom.domain.query import Principal, Role
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log

@@ -1,0 +1,170 @@
+"""The tables. Portable SQL alone; `migrations/` leads a database here, and a test holds the two together."""
+
+from __future__ import annotations
+
+import datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime.datetime]):
+    """An aware moment, kept as UTC without a zone: SQLite has none to keep, and text then sorts as time does."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime.datetime | None, _dialect: Dialect) -> datetime.datetime | None:
+        return None if value is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime.datetime | None, _dialect: Dialect) -> datetime.datetime | None:
+        return None if value is None else value.replace(tzinfo=datetime.UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row, 1: whoever appends holds it
+    Column("public_key", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),  # 32 bytes a hash, the largest subtree first
+    Column("checkpoint", LargeBinary, nullable=False),
+)
+
+log_entry = Table(
+    "log_entry",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("canonical", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),  # over the checkpoint that the entry completed
+    Column("collaboration", String(63)),
+    Index(None, "collaboration", "number"),
+)
+
+log_node = Table(
+    "log_node",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+log_sight = Table(
+    "log_sight",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("number", BigInteger, ForeignKey("log_entry.number"), primary_key=True),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("partner", String(63)),  # whose it is; none for a collaboration
+    Column("collaboration", String(63)),  # a rule's
+    Column("dataset", String(191)),  # a rule's
+    Column("body", Text, nullable=False),  # canonical JSON
+    Column("digest", String(71), nullable=False),
+    Column("author", String(191)),  # a principal's id; none for the operator
+    Column("written_at", UtcDateTime, nullable=False),
+)
+
+document_current = Table(
+    "document_current",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["kind", "name", "version"], ["document.kind", "document.name", "document.version"]),
+)
+
+admitted_root = Table(
+    "admitted_root",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("root", String(1024), primary_key=True),
+    Column("admitted_at", UtcDateTime, nullable=False),
+)
+
+query = Table(
+    "query",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("position", BigInteger, ForeignKey("log_entry.number"), nullable=False, unique=True),  # of its first event
+    Column("collaboration", String(63), nullable=False),
+    Column("partner", String(63), nullable=False),
+    Column("principal", String(191), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("dialect", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("findings", JSON, nullable=False),
+    Column("datasets", JSON, nullable=False),
+    Column("receivers", JSON, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("failure", String(64)),
+    Column("row_count", BigInteger),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("lease_holder", String(191)),
+    Column("lease_until", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Index(None, "state", "position"),
+)
+
+query_sight = Table(
+    "query_sight",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("query", String(64), ForeignKey("query.id"), primary_key=True),
+    Column("relation", String(8), primary_key=True),  # runner | owner | receiver
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("query", String(64), ForeignKey("query.id"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("digest", String(71), nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("principal", String(191), nullable=False, index=True),
+    Column("partner", String(63), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
