@@ -1,0 +1,144 @@
+"""A query's way through the house: text → parse → resolve → judge → approve → run. Knows ports, no adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cleanroom.domain.errors import NotFound, OperationError, SourceError
+from cleanroom.domain.events import Event, EventKind, Json
+from cleanroom.domain.finding import Finding, Question, Verdict
+from cleanroom.domain.identifiers import DatasetName
+from cleanroom.domain.policy import Policy
+from cleanroom.domain.ports import Clock, Engine, PolicyBook, QueryLog, Source
+from cleanroom.domain.query import QueryRecord, QueryRequest, QueryState
+from cleanroom.domain.steps import Claim, ExecutablePlan, ReleasedResult, ReleasedTable
+from cleanroom.release import release
+from cleanroom.rules import approve, judge
+from cleanroom.sql import parse, resolve
+
+
+def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
+    """The verdict on the request under the policy, with every finding. Pure."""
+    question = Question(request.principal.partner, request.collaboration)
+    parsed = parse(request.sql, request.dialect)
+    if isinstance(parsed, Finding):
+        return judge(None, (parsed,), policy, question)
+    resolved = resolve(parsed, policy)
+    return judge(resolved.plan, resolved.findings, policy, question)
+
+
+def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:
+    """What may run for an approved query, judged again under the policy versions it is pinned to.
+
+    Raises OperationError "query.not_approved" where that verdict is no approval.
+    """
+    request = QueryRequest(
+        record.id, record.collaboration, record.principal, record.sql, record.dialect, record.submitted_at
+    )
+    verdict = judge_query(request, policy)
+    if not verdict.approved:
+        raise OperationError("The query is not approved under the rules it was pinned to.", "query.not_approved")
+    return approve(verdict)
+
+
+def run(
+    plan: ExecutablePlan,
+    engine: Engine,
+    sources: Mapping[DatasetName, Source],
+    known: frozenset[Claim] = frozenset(),
+) -> ReleasedResult:
+    """The released result: claims checked, private steps run, their tables released, the last step over those alone.
+
+    `known` are claims already found to hold on these very snapshots. Raises BrokenClaims, SourceError, EngineError.
+    """
+    broken = engine.broken([claim for claim in plan.claims if claim not in known], sources)
+    if broken:
+        raise BrokenClaims(broken)
+    tables: dict[str, ReleasedTable] = {}
+    for step in plan.steps:
+        tables[step.table] = release(engine.run_private(step, sources))
+    return engine.run_final(plan.final, tables)
+
+
+class BrokenClaims(SourceError):
+    """An owner's document promises what its data does not keep: a matter between the owner and its data."""
+
+    code = "source.claim_broken"
+
+    def __init__(self, claims: tuple[Claim, ...]) -> None:
+        super().__init__("A dataset's data does not keep what its document promises; its owner can see what.")
+        self.claims = claims
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Judges requests and makes them durable. Every answer is in the log before it is given."""
+
+    book: PolicyBook
+    log: QueryLog
+    clock: Clock
+
+    def check(self, request: QueryRequest) -> Verdict:
+        """The verdict, and nothing more: no data is read. Raises NotFound where the collaboration is not the asker's."""
+        verdict = judge_query(request, self._policy(request))
+        self.log.record(_event(EventKind.QUERY_CHECKED, request, verdict))
+        return verdict
+
+    def submit(self, request: QueryRequest) -> QueryRecord:
+        """The query, rejected with its findings or queued under the rule versions it was approved by."""
+        policy = self._policy(request)
+        verdict = judge_query(request, policy)
+        kind = EventKind.QUERY_APPROVED if verdict.approved else EventKind.QUERY_REJECTED
+        record = QueryRecord(
+            id=request.id,
+            collaboration=request.collaboration,
+            principal=request.principal,
+            sql=request.sql,
+            dialect=request.dialect,
+            state=QueryState.QUEUED if verdict.approved else QueryState.REJECTED,
+            submitted_at=request.submitted_at,
+            findings=verdict.findings,
+            datasets=verdict.datasets,
+            receivers=verdict.receivers,
+            versions=policy.versions,
+            finished_at=None if verdict.approved else self.clock.now(),
+        )
+        self.log.submit(record, _event(kind, request, verdict))
+        return record
+
+    def _policy(self, request: QueryRequest) -> Policy:
+        policy = self.book.policy(request.collaboration)
+        if policy is None or not policy.collaboration.has(request.principal.partner):
+            raise NotFound("There is no such collaboration.")
+        return policy
+
+
+def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:
+    """What the log keeps of a verdict: the text asked, the rule versions, every finding."""
+    data: dict[str, Json] = {
+        "sql": request.sql,
+        "dialect": request.dialect,
+        "versions": dict(verdict.policy.versions),
+        "findings": [_finding(finding) for finding in verdict.findings],
+        "receivers": list(verdict.receivers),
+    }
+    return Event(
+        kind,
+        request.submitted_at,
+        request.principal.partner,
+        request.principal.id,
+        request.collaboration,
+        request.id,
+        verdict.datasets,
+        data,
+    )
+
+
+def _finding(finding: Finding) -> Json:
+    shown: dict[str, Json] = {"code": finding.code, "message": finding.message}
+    if finding.dataset is not None:
+        shown["dataset"] = finding.dataset
+    if finding.column is not None:
+        shown["column"] = finding.column
+    return shown

@@ -1,0 +1,57 @@
+"""Plan + policy → a verdict with every finding; an approved verdict → executable steps. One idea a rule, one literal tuple."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from cleanroom.domain.finding import Finding, Question, Verdict
+from cleanroom.domain.identifiers import DatasetName
+from cleanroom.domain.plan import Plan, scans
+from cleanroom.domain.policy import Policy
+from cleanroom.rules.access import receiver_none, receivers, rule_missing, runner_not_allowed
+from cleanroom.rules.aggregates import aggregate_not_allowed
+from cleanroom.rules.approve import approve
+from cleanroom.rules.columns import (
+    column_blocked,
+    column_not_filterable,
+    column_not_groupable,
+    predicate_compares_columns,
+)
+from cleanroom.rules.functions import function_not_allowed
+from cleanroom.rules.joins import join_not_allowed, join_repeats_rows, join_required
+from cleanroom.rules.outputs import output_not_aggregate, release_overlap, rows_chosen, window_over_rows
+
+Rule = Callable[[Plan, Policy, Question], Iterable[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    runner_not_allowed,
+    rule_missing,
+    receiver_none,
+    column_blocked,
+    output_not_aggregate,
+    column_not_groupable,
+    column_not_filterable,
+    predicate_compares_columns,
+    function_not_allowed,
+    aggregate_not_allowed,
+    join_not_allowed,
+    join_required,
+    join_repeats_rows,
+    release_overlap,
+    rows_chosen,
+    window_over_rows,
+)
+
+__all__ = ["RULES", "approve", "judge"]
+
+
+def judge(plan: Plan | None, found: tuple[Finding, ...], policy: Policy, question: Question) -> Verdict:
+    """The verdict on a query: what resolving it found, then every rule's findings about every dataset, each once."""
+    findings = list(found)
+    if plan is None:
+        return Verdict(question, policy, None, tuple(findings), (), ())
+    for rule in RULES:
+        findings += [finding for finding in rule(plan, policy, question) if finding not in findings]
+    datasets = tuple(dict.fromkeys(DatasetName(scan.dataset) for scan in scans(plan.root)))
+    unique = tuple(dict.fromkeys(findings))
+    return Verdict(question, policy, plan, unique, datasets, receivers(plan, policy))

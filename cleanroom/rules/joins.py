@@ -1,0 +1,160 @@
+"""Joins of people's rows → join.not_allowed, join.required, join.repeats_rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cleanroom.domain.expression import AggregateCall, Column, Field, SourceColumn
+from cleanroom.domain.finding import Finding, Question
+from cleanroom.domain.functions import AGGREGATES
+from cleanroom.domain.identifiers import DatasetName, SourceId, owner_of
+from cleanroom.domain.plan import Join, Plan, Scan, releases, scans
+from cleanroom.domain.policy import JoinRequirement, Policy
+from cleanroom.rules.dependencies import dependencies, repeated_by
+from cleanroom.rules.uses import joins, measures, source_column
+
+Ends = tuple[SourceColumn, SourceColumn]
+
+
+def join_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
+    """Every join is an equality of bare columns of equal types, in pairs that both owners list, each entry whole."""
+    for join in joins(plan):
+        if not join.keys:
+            yield _unlinked(join, policy)
+        by_sources: dict[tuple[SourceId, SourceId], list[Ends]] = {}
+        for left, right in join.keys:
+            ends = _ends(left, right)
+            if ends is None or not _same_type(left, right):
+                yield Finding(
+                    "join.not_allowed",
+                    "A join compares two bare columns of one type.",
+                    at=left.at or join.at,
+                    hint="Join on the columns themselves, without functions or casts.",
+                )
+            else:
+                by_sources.setdefault((ends[0].source, ends[1].source), []).append(ends)
+        for pairs in by_sources.values():
+            yield from _listed(pairs, join, plan, policy)
+
+
+def _ends(left: Column, right: Column) -> Ends | None:
+    one, other = source_column(left), source_column(right)
+    return None if one is None or other is None else (one[0], other[0])
+
+
+def _same_type(left: Column, right: Column) -> bool:
+    return left.type == right.type
+
+
+def _listed(pairs: list[Ends], join: Join, plan: Plan, policy: Policy) -> Iterator[Finding]:
+    first, second = pairs[0]
+    keys = {(one.column, other.column) for one, other in pairs}
+    if first.dataset == second.dataset and _on_own_unit(keys, first, plan):
+        return
+    one_sided = [
+        mine
+        for mine, theirs, used in (
+            (first.dataset, second.dataset, keys),
+            (second.dataset, first.dataset, {(b, a) for a, b in keys}),
+        )
+        if not _allows(policy, mine, theirs, used)
+    ]
+    for dataset in one_sided:
+        other = second.dataset if dataset == first.dataset else first.dataset
+        yield Finding(
+            "join.not_allowed",
+            f"{dataset} is not joined with {other} on these columns.",
+            dataset,
+            (first if dataset == first.dataset else second).column,
+            join.at,
+            _hint(policy, dataset),
+        )
+
+
+def _on_own_unit(keys: set[tuple[str, str]], source: SourceColumn, plan: Plan) -> bool:
+    scan = next(s for s in scans(plan.root) if s.source == source.source)
+    return {(unit.name, unit.name) for unit in scan.units} <= keys
+
+
+def _allows(policy: Policy, mine: DatasetName, theirs: DatasetName, used: set[tuple[str, str]]) -> bool:
+    """Whether the owner lists every pair used, and at least one of its entries is used whole."""
+    rule = policy.rules.get(mine)
+    if rule is None or rule.joins.required is JoinRequirement.BLOCKED:
+        return False
+    entries = [set(p.keys) for p in rule.joins.partners if p.dataset == theirs]
+    listed = {key for entry in entries for key in entry}
+    usable = all(rule.column(mine_key).join for mine_key, _ in used)
+    return usable and used <= listed and any(entry <= used for entry in entries)
+
+
+def _unlinked(join: Join, policy: Policy) -> Finding:
+    left, right = scans(join.left), scans(join.right)
+    dataset = right[0].dataset if right else left[0].dataset
+    return Finding(
+        "join.not_allowed",
+        "Rows are combined without an equality of join columns.",
+        dataset,
+        at=join.at,
+        hint=_hint(policy, dataset),
+    )
+
+
+def _hint(policy: Policy, dataset: DatasetName) -> str:
+    rule = policy.rules.get(dataset)
+    ways = [
+        f"{p.dataset} on {' and '.join(f'{mine} = {theirs}' for mine, theirs in p.keys)}"
+        for p in (rule.joins.partners if rule is not None else ())
+    ]
+    return f"Its owner allows joins with {'; '.join(ways)}." if ways else "Its owner allows no join."
+
+
+def join_required(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
+    """Each owner's requirement holds in every release that reads its dataset: any other owner, all listed, or no join."""
+    for release in releases(plan.root):
+        sources = scans(release.input)
+        for scan in sources:
+            others = {s.dataset for s in sources if s.source != scan.source}
+            message = _unmet(scan, others, policy)
+            if message is not None:
+                yield Finding("join.required", message, scan.dataset, at=scan.at, hint=_hint(policy, scan.dataset))
+
+
+def _unmet(scan: Scan, others: set[DatasetName], policy: Policy) -> str | None:
+    rule = policy.rules.get(scan.dataset)
+    if rule is None:
+        return None
+    match rule.joins.required:
+        case JoinRequirement.ANY if not any(owner_of(o) != owner_of(scan.dataset) for o in others):
+            return f"{scan.dataset} is used only joined with a dataset of another partner."
+        case JoinRequirement.ALL if missing := {p.dataset for p in rule.joins.partners} - others:
+            return f"{scan.dataset} is used only joined with {', '.join(sorted(missing))}."
+        case JoinRequirement.BLOCKED if others:
+            return f"{scan.dataset} is not joined with anything."
+    return None
+
+
+def join_repeats_rows(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
+    """No source may repeat the rows that a SUM or AVG reads: multiplicities would encode one person's value."""
+    for release, measure in measures(plan):
+        found = _sensitive(measure)
+        if found is None:
+            continue
+        column, call = found
+        for other in repeated_by(column, dependencies(release, policy.datasets)):
+            yield Finding(
+                "join.repeats_rows",
+                f"{other.dataset} may repeat the rows of {column.dataset} that {call.function.upper()} reads.",
+                column.dataset,
+                column.column,
+                call.at,
+                f"Reduce {other.alias} to one row for each value of its join columns, or use COUNT(DISTINCT …).",
+            )
+
+
+def _sensitive(measure: Field) -> tuple[SourceColumn, AggregateCall] | None:
+    call = measure.origin
+    assert isinstance(call, AggregateCall)
+    if call.argument is None or not AGGREGATES[call.function].sensitive:
+        return None
+    found = source_column(call.argument)
+    return None if found is None else (found[0], call)

@@ -1,0 +1,339 @@
+"""Syntax of scalar expressions → typed expressions of the plan. Closed: a node class not listed here is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from sqlglot import exp
+
+from cleanroom.domain import types
+from cleanroom.domain.expression import Call, Case, Cast, Expression, Literal, Missing
+from cleanroom.domain.types import BOOLEAN, DataType, Kind
+from cleanroom.sql import literals
+from cleanroom.sql.functions import FUNCTIONS, translate_function
+from cleanroom.sql.nodes import place_of
+from cleanroom.sql.terms import Terms
+from cleanroom.sql.typing import comparable, is_family, widest
+
+Handler: TypeAlias = Callable[[exp.Expr, Terms], Expression]
+MOST_LIST_ITEMS = 200
+
+COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "eq",
+    exp.NEQ: "ne",
+    exp.LT: "lt",
+    exp.LTE: "le",
+    exp.GT: "gt",
+    exp.GTE: "ge",
+    exp.NullSafeEQ: "not_distinct_from",
+    exp.NullSafeNEQ: "distinct_from",
+}
+ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "add",
+    exp.Sub: "subtract",
+    exp.Mul: "multiply",
+    exp.Div: "divide",
+    exp.IntDiv: "integer_divide",
+    exp.Mod: "modulo",
+}
+AGGREGATE_NODES = (exp.AggFunc, exp.AnyValue)
+
+
+def translate(node: exp.Expr, terms: Terms) -> Expression:
+    """The expression that the node means in this clause; Missing, with a finding, where it means none."""
+    if isinstance(node, exp.Window):
+        return _special(node, terms, terms.window, "A window function")
+    if isinstance(_unwrapped(node), AGGREGATE_NODES) and type(node) not in FUNCTIONS:
+        return _special(node, terms, terms.aggregate, "An aggregate")
+    handler = _HANDLERS.get(type(node))
+    if handler is not None:
+        return handler(node, terms)
+    if type(node) in FUNCTIONS:
+        return translate_function(node, terms, translate)
+    return terms.resolution.unsupported(node, hint=_HINTS.get(type(node)))
+
+
+def _unwrapped(node: exp.Expr) -> exp.Expr:
+    inner = node.this if isinstance(node, exp.IgnoreNulls | exp.Filter) else node
+    return inner if isinstance(inner, exp.Expr) else node
+
+
+def _special(node: exp.Expr, terms: Terms, handler: Handler | None, what: str) -> Expression:
+    if handler is not None:
+        return handler(node, terms)
+    return terms.resolution.unsupported(node, f"{what} in {terms.clause}")
+
+
+def _column(node: exp.Expr, terms: Terms) -> Expression:
+    assert isinstance(node, exp.Column)
+    if isinstance(node.this, exp.Star):
+        return terms.resolution.unsupported(node, "A star in an expression", hint="Name the columns.")
+    return terms.column(node)
+
+
+def _literal(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "is_string")
+    if node.args.get("is_string"):
+        return Literal(str(node.this), types.VARCHAR)
+    found = literals.number(str(node.this))
+    return found or terms.resolution.refuse("type.mismatch", "This number cannot be represented.", node)
+
+
+def _paren(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this")
+    return translate(node.this, terms)
+
+
+def _neg(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this")
+    argument = translate(node.this, terms)
+    if isinstance(argument, Literal) and (folded := literals.negated(argument)):
+        return folded
+    return _number_call("negate", (argument,), node, terms)
+
+
+def _arithmetic(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "expression", "typed", "safe")
+    parts = (translate(node.this, terms), translate(node.args["expression"], terms))
+    return _number_call(ARITHMETIC[type(node)], parts, node, terms)
+
+
+def _number_call(name: str, parts: tuple[Expression, ...], node: exp.Expr, terms: Terms) -> Expression:
+    for part in parts:
+        if not is_family(part.type, "number"):
+            return terms.resolution.refuse("type.mismatch", f"Arithmetic needs numbers, not {part.type}.", node)
+    result = types.DOUBLE if name == "divide" else widest(part.type for part in parts)
+    return Call(name, parts, result, place_of(node))
+
+
+def _comparison(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "expression")
+    left, right = translate(node.this, terms), translate(node.args["expression"], terms)
+    return _compare(COMPARISONS[type(node)], left, right, node, terms)
+
+
+def _compare(name: str, left: Expression, right: Expression, node: exp.Expr, terms: Terms) -> Expression:
+    pair = comparable(left, right)
+    if pair is None:
+        return terms.resolution.refuse(
+            "type.mismatch",
+            f"{left.type} and {right.type} are not compared.",
+            node,
+            hint="Write the literal in the column's type, a date as DATE '2026-01-31'.",
+        )
+    return Call(name, pair, BOOLEAN, place_of(node))
+
+
+def _between(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "low", "high")
+    value = translate(node.this, terms)
+    low = _compare("ge", value, translate(node.args["low"], terms), node, terms)
+    high = _compare("le", value, translate(node.args["high"], terms), node, terms)
+    return Call("and", (low, high), BOOLEAN, place_of(node))
+
+
+def _logic(name: str, kind: type[exp.Expr]) -> Handler:
+    def handler(node: exp.Expr, terms: Terms) -> Expression:
+        parts = _flat(node, kind, terms)
+        if len(parts) > MOST_LIST_ITEMS:
+            return terms.resolution.refuse(
+                "sql.too_large", f"A condition may have {MOST_LIST_ITEMS} parts.", node, hint="Write it with IN."
+            )
+        translated = tuple(_condition(part, terms) for part in parts)
+        return Call(name, translated, BOOLEAN, place_of(node))
+
+    return handler
+
+
+def _flat(node: exp.Expr, kind: type[exp.Expr], terms: Terms) -> list[exp.Expr]:
+    """The parts of a chain of ANDs or ORs, from left to right, without recursion over its length."""
+    parts: list[exp.Expr] = []
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        while isinstance(current, exp.Paren):
+            current = current.this
+        if type(current) is kind:
+            terms.resolution.read_whole(current, "this", "expression")
+            waiting += [current.args["expression"], current.this]
+        else:
+            parts.append(current)
+    return parts
+
+
+def _condition(node: exp.Expr, terms: Terms) -> Expression:
+    found = translate(node, terms)
+    if not is_family(found.type, "boolean"):
+        return terms.resolution.refuse("type.mismatch", f"A condition is TRUE or FALSE, not {found.type}.", node)
+    return found
+
+
+condition = _condition
+
+
+def _not(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this")
+    return Call("not", (_condition(node.this, terms),), BOOLEAN, place_of(node))
+
+
+def _is(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "expression")
+    argument = translate(node.this, terms)
+    match node.args["expression"]:
+        case exp.Null():
+            return Call("is_null", (argument,), BOOLEAN, place_of(node))
+        case exp.Boolean(this=truth) if is_family(argument.type, "boolean"):
+            return Call("is_true" if truth else "is_false", (argument,), BOOLEAN, place_of(node))
+    return terms.resolution.unsupported(node, "IS with anything but NULL, TRUE and FALSE")
+
+
+def _in(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "expressions")
+    items = node.args.get("expressions") or []
+    value = translate(node.this, terms)
+    if not items:
+        return Missing(place_of(node))
+    if len(items) > MOST_LIST_ITEMS:
+        return terms.resolution.refuse("sql.too_large", f"An IN list may have {MOST_LIST_ITEMS} items.", node)
+    found = [_compare("eq", value, translate(item, terms), node, terms) for item in items]
+    listed = tuple(call.arguments[1] for call in found if isinstance(call, Call))
+    if len(listed) < len(items):
+        return Missing(place_of(node))
+    return Call("in", (value, *listed), BOOLEAN, place_of(node))
+
+
+def _like(name: str) -> Handler:
+    def handler(node: exp.Expr, terms: Terms) -> Expression:
+        terms.resolution.read_whole(node, "this", "expression", "negate")
+        parts = (translate(node.this, terms), translate(node.args["expression"], terms))
+        if not all(is_family(part.type, "text") for part in parts):
+            return terms.resolution.refuse("type.mismatch", "LIKE compares text.", node)
+        call = Call(name, parts, BOOLEAN, place_of(node))
+        return Call("not", (call,), BOOLEAN, call.at) if node.args.get("negate") else call
+
+    return handler
+
+
+def _case(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "ifs", "default")
+    subject = translate(node.this, terms) if node.this is not None else None
+    branches = []
+    for branch in node.args["ifs"]:
+        terms.resolution.read_whole(branch, "this", "true")
+        if subject is None:
+            when = _condition(branch.this, terms)
+        else:
+            when = _compare("eq", subject, translate(branch.this, terms), branch, terms)
+        branches.append((when, translate(branch.args["true"], terms)))
+    default = node.args.get("default")
+    return _case_of(tuple(branches), translate(default, terms) if default is not None else None, node, terms)
+
+
+def _if(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "true", "false")
+    default = node.args.get("false")
+    branch = (_condition(node.this, terms), translate(node.args["true"], terms))
+    return _case_of((branch,), translate(default, terms) if default is not None else None, node, terms)
+
+
+def _case_of(
+    branches: tuple[tuple[Expression, Expression], ...],
+    default: Expression | None,
+    node: exp.Expr,
+    terms: Terms,
+) -> Expression:
+    values = [value for _, value in branches] + ([default] if default is not None else [])
+    result = widest(value.type for value in values)
+    if result.kind is Kind.NULL:
+        return terms.resolution.refuse("type.mismatch", "The branches of a CASE need one type.", node)
+    return Case(branches, default, result, place_of(node))
+
+
+def _cast(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "to", "safe")
+    wanted = _type(node.args["to"], terms)
+    if isinstance(node.this, exp.Cast) and isinstance(node.this.this, exp.Literal):
+        # The parser reads TIMESTAMP '…'::DATE in the other order than engines do.
+        return terms.resolution.unsupported(
+            node, "A cast of a typed literal", hint="Write the literal in its last type."
+        )
+    argument = translate(node.this, terms)
+    if wanted is None or isinstance(argument, Missing):
+        return Missing(place_of(node), wanted or types.UNKNOWN)
+    if isinstance(argument, Literal):
+        folded = literals.cast(argument, wanted)
+        return folded or terms.resolution.refuse("type.mismatch", f"This literal is no {wanted}.", node)
+    return Cast(argument, wanted, place_of(node))
+
+
+def _date(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this")
+    argument = translate(node.this, terms)
+    return argument if isinstance(argument, Missing) else Cast(argument, types.DATE, place_of(node))
+
+
+_TYPES = {
+    "BOOLEAN": Kind.BOOLEAN,
+    "TINYINT": Kind.TINYINT,
+    "SMALLINT": Kind.SMALLINT,
+    "INT": Kind.INTEGER,
+    "BIGINT": Kind.BIGINT,
+    "INT128": Kind.HUGEINT,
+    "FLOAT": Kind.FLOAT,
+    "DOUBLE": Kind.DOUBLE,
+    "TEXT": Kind.VARCHAR,
+    "VARCHAR": Kind.VARCHAR,
+    "DATE": Kind.DATE,
+    "TIMESTAMP": Kind.TIMESTAMP,
+    "TIMESTAMPNTZ": Kind.TIMESTAMP,
+    "DATETIME": Kind.TIMESTAMP,
+}
+
+
+def _type(node: exp.Expr, terms: Terms) -> DataType | None:
+    name = node.this.name if isinstance(node, exp.DataType) and hasattr(node.this, "name") else ""
+    sizes = [int(p.this.this) for p in node.expressions if isinstance(p, exp.DataTypeParam) and p.this.is_int]
+    terms.resolution.read_whole(node, "this", "expressions")
+    match name, sizes:
+        case "DECIMAL", [precision, scale] if 1 <= precision <= 38 and 0 <= scale <= precision:
+            return DataType(Kind.DECIMAL, precision, scale)
+        case "DECIMAL", []:
+            return DataType(Kind.DECIMAL, 18, 3)
+        case known, [] if known in _TYPES:
+            return DataType(_TYPES[known])
+        case "TEXT" | "VARCHAR", [_]:
+            return types.VARCHAR
+    terms.resolution.unsupported(node, "This type")
+    return None
+
+
+_HINTS: dict[type[exp.Expr], str] = {
+    exp.Star: "Name the columns.",
+    exp.Subquery: "Write the sub-query as a common table expression and join it.",
+    exp.Anonymous: "See the language page for the functions that are known.",
+}
+
+_HANDLERS: dict[type[exp.Expr], Handler] = {
+    exp.Column: _column,
+    exp.Literal: _literal,
+    exp.Boolean: lambda node, _: Literal(bool(node.this), BOOLEAN),
+    exp.Null: lambda *_: Literal(None, types.NULL),
+    exp.Paren: _paren,
+    exp.Neg: _neg,
+    exp.Between: _between,
+    exp.And: _logic("and", exp.And),
+    exp.Or: _logic("or", exp.Or),
+    exp.Not: _not,
+    exp.Is: _is,
+    exp.In: _in,
+    exp.Like: _like("like"),
+    exp.ILike: _like("ilike"),
+    exp.Case: _case,
+    exp.If: _if,
+    exp.Cast: _cast,
+    exp.Date: _date,
+    exp.TryCast: _cast,
+    **dict.fromkeys(COMPARISONS, _comparison),
+    **dict.fromkeys(ARITHMETIC, _arithmetic),
+}

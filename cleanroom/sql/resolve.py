@@ -1,0 +1,75 @@
+"""Syntax tree + policy → our own plan. Every name is a dataset's column or Missing; the tree is not used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from cleanroom.domain.finding import Finding
+from cleanroom.domain.identifiers import fold
+from cleanroom.domain.plan import Plan, Relation, scans
+from cleanroom.domain.policy import Policy
+from cleanroom.sql.parse import ParsedQuery
+from cleanroom.sql.resolution import Resolution, TooLarge
+from cleanroom.sql.select import translate_select
+from cleanroom.sql.sources import Cte, Environment, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The plan, as far as there is one, and what could not be resolved. Made by `resolve` alone."""
+
+    plan: Plan | None
+    findings: tuple[Finding, ...]
+
+
+def resolve(parsed: ParsedQuery, policy: Policy) -> Resolved:
+    """What the query means over the policy's datasets. Findings: sql.unsupported, sql.too_large, name.*, type.mismatch,
+    output.not_aggregate, rule.row_filter. A plan beside findings is for the rules to judge the rest, never to run."""
+    resolution = Resolution(policy)
+    try:
+        root = _select(parsed.tree, {}, resolution)
+    except (TooLarge, RecursionError) as error:
+        limit = str(error) if isinstance(error, TooLarge) else "expressions may nest only so deep"
+        return Resolved(None, (Finding("sql.too_large", f"The query is too large: {limit}."),))
+    if root is not None and not scans(root) and not resolution.findings:
+        resolution.refuse("sql.unsupported", "The query reads no dataset.")
+    return Resolved(Plan(root) if root is not None else None, tuple(resolution.findings))
+
+
+def _select(tree: exp.Expr, outer: Environment, resolution: Resolution) -> Relation | None:
+    """One SELECT with its common table expressions; each is read even where nothing uses it."""
+    if type(tree) is not exp.Select:
+        resolution.unsupported(tree, hint="Write each part as a SELECT.")
+        return None
+    environment = _environment(tree, outer, resolution)
+
+    def below(inner: exp.Expr, names: Environment) -> Relation | None:
+        return _select(inner, names, resolution)
+
+    relation = translate_select(tree, Tables(resolution, environment, below))
+    own = set(environment.values()) - set(outer.values()) if environment is not outer else set[Cte]()
+    for cte in [c for c in environment.values() if c in own and not c.used]:
+        below(cte.tree, cte.environment)
+    return relation
+
+
+def _environment(tree: exp.Select, outer: Environment, resolution: Resolution) -> Environment:
+    clause = tree.args.get("with_")
+    if clause is None:
+        return outer
+    resolution.read_whole(clause, "expressions")
+    names: dict[str, Cte] = dict(outer)
+    own: set[str] = set()
+    for cte in clause.expressions:
+        resolution.read_whole(cte, "this", "alias", "materialized")
+        alias = cte.args["alias"]
+        if alias.args.get("columns"):
+            resolution.unsupported(alias, "A column list behind a name in WITH", "Rename columns in its SELECT.")
+        name = fold(str(alias.this.this))
+        if name in own:
+            resolution.refuse("name.ambiguous", "Two common table expressions have one name.", alias)
+        own.add(name)
+        names = {**names, name: Cte(cte.this, names)}
+    return names

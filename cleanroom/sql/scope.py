@@ -1,0 +1,47 @@
+"""Names in a FROM clause → fields. Identifiers fold ASCII letters only, as the engines do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cleanroom.domain.expression import Field
+from cleanroom.domain.identifiers import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One relation of a FROM clause: how it may be called, and its columns. `schema` is set for a dataset without alias."""
+
+    name: str | None
+    schema: str | None
+    fields: tuple[Field, ...]
+
+    def answers_to(self, table: str, schema: str | None) -> bool:
+        if self.name is None or fold(self.name) != fold(table):
+            return False
+        return schema is None or (self.schema is not None and fold(self.schema) == fold(schema))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The columns that a name may mean here. `merged` maps a column named in USING to the one field it stands for."""
+
+    members: tuple[Member, ...] = ()
+    merged: dict[str, Field] = field(default_factory=dict)
+
+    def find(self, column: str, table: str | None = None, schema: str | None = None) -> tuple[Field, ...]:
+        """Every field that the name may mean: none is unknown, several are ambiguous."""
+        wanted = fold(column)
+        if table is None and wanted in self.merged:
+            return (self.merged[wanted],)
+        return tuple(
+            f
+            for member in self.members
+            if table is None or member.answers_to(table, schema)
+            for f in member.fields
+            if fold(f.name) == wanted
+        )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(f for member in self.members for f in member.fields)
