@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import stat
 from pathlib import Path
 
-from cleanroom.audit.keys import SigningKey, VerifyingKey
+from cleanroom.audit.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key, signing_key
+from cleanroom.domain.errors import Conflict, OperationError
+
+_SEED_BYTES = 32  # RFC 8032
 
 
 def create_key(path: Path, name: str) -> SigningKey:
     """A new key is at `path` (0600) and its public half at `path` with the suffix ".pub"; Conflict where there is one.
 
-    `name` is the log's origin, as checkpoints state it: no spaces, no plus sign.
+    `name` is the log's origin, as checkpoints state it: ValueError for spaces and plus signs.
     """
-    raise NotImplementedError
+    key = signing_key(name, secrets.token_bytes(_SEED_BYTES))
+    _write_new(path, key.text, 0o600)
+    _write_new(public_path(path), str(key.public), 0o644)
+    return key
+
+
+def public_path(path: Path) -> Path:
+    """Where the public half of the key at `path` lies."""
+    return path.with_suffix(".pub")
 
 
 def load_key(path: Path) -> SigningKey:
-    """OperationError "log.key_missing" where there is none, "log.key_unsafe" where others may read it."""
-    raise NotImplementedError
+    """The key; OperationError "log.key_missing" where there is none, "log.key_unsafe" where others may read it."""
+    try:
+        with path.open(encoding="ascii") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise OperationError("Others than its owner may read the log's signing key.", "log.key_unsafe")
+            return parse_signing_key(file.read().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperationError("The log's signing key cannot be read.", "log.key_missing") from error
 
 
 def load_public_key(path: Path) -> VerifyingKey:
-    """`path` is the public key's own file."""
-    raise NotImplementedError
+    """The public key in the file `path`; OperationError "log.key_missing", LogError "log.key_malformed"."""
+    try:
+        return parse_verifying_key(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperationError("The log's public key cannot be read.", "log.key_missing") from error
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise Conflict("There is a key already.", "log.key_exists") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+        file.flush()
+        os.fsync(file.fileno())

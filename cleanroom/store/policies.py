@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any
 
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy import Connection as Transaction
 
+from cleanroom.domain.errors import OperationError
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, Policy, PolicyFolder
 from cleanroom.domain.query import Principal
+from cleanroom.store import versions
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
+from cleanroom.store.schema import document, document_current
+from cleanroom.store.versions import Document, DocumentKey, DocumentVersion
 
-Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
-    """`kind`: collaboration | connection | dataset | rule; a rule's name is "<collaboration>/<dataset>"."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        """As `Policy.versions` has it: "rule:retail-media/retailer.customers"."""
-        return f"{self.kind}:{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentVersion:
-    key: DocumentKey
-    version: int
-    value: Document
-    author: str | None
-    written_at: datetime.datetime
-    digest: str
-
-
-def key_of(value: Document) -> DocumentKey: ...
+_DECODED_DOCUMENTS = 1024
 
 
 class PolicyBook:
@@ -52,7 +33,12 @@ class PolicyBook:
         log: Log,
         encode: Callable[[Document], dict[str, Any]],
         decode: Callable[[dict[str, Any]], Document],
-    ) -> None: ...
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._encode = encode
+        # a body never changes its meaning, so that each is decoded once
+        self._decode = lru_cache(_DECODED_DOCUMENTS)(lambda body: decode(json.loads(body)))
 
     def write(
         self, transaction: Transaction, value: Document, *, author: Principal | None, at: datetime.datetime
@@ -61,44 +47,119 @@ class PolicyBook:
 
         The event is made here (kind by document, `data`: name, version, digest). `author` None is the operator.
         """
-        raise NotImplementedError
+        key = versions.key_of(value)
+        body = versions.body_of(self._encode(value))
+        current = transaction.execute(_current(*_named(key))).first()
+        if current is not None and current.body == body:
+            return False
+        number = versions.insert_version(transaction, value, body, author=author, at=at)
+        versions.point_to(transaction, key, number, new=current is None)
+        self._log.append(transaction, versions.written(value, number, body, author=author, at=at))
+        return True
 
     def remove(
         self, transaction: Transaction, key: DocumentKey, *, author: Principal | None, at: datetime.datetime
     ) -> bool:
         """The document holds no more (its versions stay readable by number); False where there was none."""
-        raise NotImplementedError
+        current = transaction.execute(_current(*_named(key))).first()
+        if current is None:
+            return False
+        versions.point_nowhere(transaction, key)
+        removed = versions.removed(self._decode(current.body), current.version, author=author, at=at)
+        self._log.append(transaction, removed)
+        return True
 
-    def policy(self, collaboration: CollaborationName, versions: Mapping[str, int] | None = None) -> Policy | None: ...
+    def policy(self, collaboration: CollaborationName, versions: Mapping[str, int] | None = None) -> Policy | None:
+        """What holds now, or what held under exactly these versions; None where there is no such collaboration.
+
+        Its datasets are those with a rule in the collaboration. OperationError "store.version_missing" where `versions`
+        names one that there never was.
+        """
+        with self._database.read() as transaction:
+            rows = _pinned(transaction, versions) if versions is not None else _holding(transaction, collaboration)
+        values = [self._decode(row.body) for row in rows]
+        agreement = next((v for v in values if isinstance(v, Collaboration) and v.name == collaboration), None)
+        if agreement is None:
+            return None
+        rules = {v.dataset: v for v in values if isinstance(v, AnalysisRule) and v.collaboration == collaboration}
+        datasets = {v.name: v for v in values if isinstance(v, Dataset) and v.name in rules}
+        return Policy(agreement, datasets, rules, {f"{row.kind}:{row.name}": row.version for row in rows})
 
     def folder(self) -> PolicyFolder:
         """Every current document, as of one moment (`tests` empty)."""
-        raise NotImplementedError
+        with self._database.read() as transaction:
+            values = self._values(transaction)
+        return PolicyFolder(
+            tuple(v for v in values if isinstance(v, Collaboration)),
+            tuple(v for v in values if isinstance(v, Connection)),
+            tuple(v for v in values if isinstance(v, Dataset)),
+            tuple(v for v in values if isinstance(v, AnalysisRule)),
+        )
 
     def collaborations(self, member: PartnerName | None = None) -> tuple[Collaboration, ...]:
         """Current collaborations, by name; those of one member where named."""
-        raise NotImplementedError
+        with self._database.read() as transaction:
+            values = self._values(transaction, document.c.kind == "collaboration")
+        return tuple(v for v in values if isinstance(v, Collaboration) and (member is None or v.has(member)))
 
-    def connection(self, name: ConnectionName) -> Connection | None: ...
+    def connection(self, name: ConnectionName) -> Connection | None:
+        """The current connection of that name."""
+        value = self._one(DocumentKey("connection", name))
+        return value if isinstance(value, Connection) else None
 
-    def connections(self, partner: PartnerName) -> tuple[Connection, ...]: ...
+    def connections(self, partner: PartnerName) -> tuple[Connection, ...]:
+        """A partner's current connections, by name."""
+        with self._database.read() as transaction:
+            values = self._values(transaction, document.c.kind == "connection", document.c.partner == partner)
+        return tuple(v for v in values if isinstance(v, Connection))
 
-    def dataset(self, name: DatasetName) -> Dataset | None: ...
+    def dataset(self, name: DatasetName) -> Dataset | None:
+        """The current dataset of that name."""
+        value = self._one(DocumentKey("dataset", name))
+        return value if isinstance(value, Dataset) else None
 
     def version(self, key: DocumentKey) -> DocumentVersion | None:
         """The current version of a document."""
-        raise NotImplementedError
+        with self._database.read() as transaction:
+            row = transaction.execute(_current(*_named(key))).first()
+        if row is None:
+            return None
+        value = self._decode(row.body)
+        return DocumentVersion(key, row.version, value, row.author, row.written_at, row.digest)
+
+    def _one(self, key: DocumentKey) -> Document | None:
+        found = self.version(key)
+        return None if found is None else found.value
+
+    def _values(self, transaction: Transaction, *conditions: ColumnElement[bool]) -> tuple[Document, ...]:
+        return tuple(self._decode(row.body) for row in transaction.execute(_current(*conditions)))
 
 
-class AdmittedRoots:
-    """What the operator allows each partner's connections to reach."""
+def _current(*conditions: ColumnElement[bool]) -> Select[Any]:
+    same = [document.c[name] == document_current.c[name] for name in ("kind", "name", "version")]
+    rows = select(document).join(document_current, and_(*same)).where(*conditions)
+    return rows.order_by(document.c.kind, document.c.name)
 
-    def __init__(self, database: Database, log: Log) -> None: ...
 
-    def of(self, partner: PartnerName) -> tuple[str, ...]: ...
+def _named(key: DocumentKey) -> tuple[ColumnElement[bool], ...]:
+    return document.c.kind == key.kind, document.c.name == key.name
 
-    def admit(self, transaction: Transaction, partner: PartnerName, root: str, *, at: datetime.datetime) -> bool:
-        """The partner's connections may lie within `root` (absolute); an operator's act, logged without the path.
 
-        False, and nothing written, where it was admitted already."""
-        raise NotImplementedError
+def _holding(transaction: Transaction, collaboration: CollaborationName) -> list[Any]:
+    agreement = transaction.execute(_current(*_named(DocumentKey("collaboration", collaboration)))).all()
+    of_rules = (document.c.kind == "rule", document.c.collaboration == collaboration)
+    rules = transaction.execute(_current(*of_rules)).all()
+    of_datasets = (document.c.kind == "dataset", document.c.name.in_([rule.dataset for rule in rules]))
+    return [*agreement, *rules, *transaction.execute(_current(*of_datasets)).all()]
+
+
+def _pinned(transaction: Transaction, versions: Mapping[str, int]) -> Collection[Any]:
+    keys = [(*text.split(":", 1), number) for text, number in versions.items()]
+    rows = select(document).where(tuple_(document.c.kind, document.c.name, document.c.version).in_(keys))
+    found = transaction.execute(rows).all()
+    if len(found) != len(keys):
+        raise OperationError("A document version that a query was approved under is missing.", "store.version_missing")
+    return found
+
+
+__all__ = ["Document", "DocumentKey", "DocumentVersion", "PolicyBook"]

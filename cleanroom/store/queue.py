@@ -3,44 +3,122 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from cleanroom.domain.events import Event
 from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.ports import Clock
-from cleanroom.domain.query import QueryRecord
+from cleanroom.domain.query import QueryRecord, QueryState
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
+from cleanroom.store.query_rows import record_of
+from cleanroom.store.results import write_result
+from cleanroom.store.schema import queries
 
 
 class Queue:
     """One executor's view of the queue: it remembers which leases it took itself.
 
-    Every change holds only while the query runs under this object's lease, or under one that has ended (so that
-    whoever finds an interrupted query can end it); otherwise it answers False and nothing is written.
+    Every change holds only while the query runs under this object's lease, or (to end it without a result) under one
+    that has run out, so that whoever finds an interrupted query can end it. Otherwise it answers False and writes nothing.
     """
 
-    def __init__(self, database: Database, log: Log, clock: Clock) -> None: ...
+    def __init__(self, database: Database, log: Log, clock: Clock) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._holders: dict[QueryId, str] = {}
 
     def lease(self, worker: str, until: datetime.datetime) -> QueryRecord | None:
-        """Takes the oldest queued query, now running under this lease, or None."""
-        raise NotImplementedError
+        """Takes the oldest queued query, now running under this lease, or None. `worker` is unique among executors."""
+        if not self._any_queued():  # asked often: without the write lock first
+            return None
+        with self._database.begin() as connection:
+            oldest = (
+                select(queries).where(queries.c.state == QueryState.QUEUED.value).order_by(queries.c.position).limit(1)
+            )
+            row = connection.execute(oldest.with_for_update(skip_locked=True)).first()
+            if row is None:
+                return None
+            values = {"state": QueryState.RUNNING.value, "lease_holder": worker, "lease_until": until}
+            connection.execute(update(queries).where(queries.c.id == row.id).values(values))
+            leased = connection.execute(select(queries).where(queries.c.id == row.id)).one()
+        self._holders[leased.id] = worker
+        return record_of(leased)
 
-    def renew(self, query: QueryId, until: datetime.datetime) -> bool: ...
+    def renew(self, query: QueryId, until: datetime.datetime) -> bool:
+        """The lease of this object's own lasts until then; False where it is lost."""
+        with self._database.begin() as connection:
+            return _change(connection, query, self._mine(query), {"lease_until": until})
 
-    def cancel_requested(self, query: QueryId) -> bool: ...
+    def cancel_requested(self, query: QueryId) -> bool:
+        """Whether somebody asked to stop it."""
+        with self._database.read() as connection:
+            asked = select(queries.c.cancel_requested).where(queries.c.id == query)
+            return bool(connection.execute(asked).scalar_one_or_none())
 
     def started(self, query: QueryId, event: Event) -> bool:
-        """Once only, under a lease of this object's own that has not ended."""
-        raise NotImplementedError
+        """Durable before any byte is read. Once only, under a lease of this object's own that has not run out."""
+        lives = (self._mine(query), queries.c.lease_until >= self._clock.now(), queries.c.started_at.is_(None))
+        with self._database.begin() as connection:
+            if not _change(connection, query, lives[0] & lives[1] & lives[2], {"started_at": event.at}):
+                return False
+            self._log.append(connection, event)
+            return True
 
     def succeed(self, query: QueryId, result: bytes, row_count: int, event: Event) -> bool:
-        """State, result and event in one transaction; only under a lease of this object's own."""
-        raise NotImplementedError
+        """State, result and event in one transaction; only where it was started under a lease of this object's own."""
+        held = self._mine(query) & queries.c.started_at.is_not(None)
+        values = {"state": QueryState.SUCCEEDED.value, "row_count": row_count}
+        return self._end(query, event, held, values, result)
 
-    def fail(self, query: QueryId, code: str, event: Event) -> bool: ...
+    def fail(self, query: QueryId, code: str, event: Event) -> bool:
+        """It failed for the reason `code`."""
+        return self._end(query, event, self._free(query), {"state": QueryState.FAILED.value, "failure": code})
 
-    def cancelled(self, query: QueryId, event: Event) -> bool: ...
+    def cancelled(self, query: QueryId, event: Event) -> bool:
+        """It was stopped because somebody asked."""
+        return self._end(query, event, self._free(query), {"state": QueryState.CANCELLED.value})
 
     def interrupted(self) -> tuple[QueryRecord, ...]:
-        """Queries that are running under a lease that has ended, by `clock`."""
-        raise NotImplementedError
+        """Queries that are running under a lease that has run out, by the clock, the oldest first."""
+        lost = (queries.c.state == QueryState.RUNNING.value, queries.c.lease_until < self._clock.now())
+        with self._database.read() as connection:
+            rows = connection.execute(select(queries).where(*lost).order_by(queries.c.position))
+            return tuple(record_of(row) for row in rows)
+
+    def _any_queued(self) -> bool:
+        with self._database.read() as connection:
+            queued = select(queries.c.id).where(queries.c.state == QueryState.QUEUED.value).limit(1)
+            return connection.execute(queued).first() is not None
+
+    def _end(
+        self,
+        query: QueryId,
+        event: Event,
+        held: ColumnElement[bool],
+        values: dict[str, Any],
+        result: bytes | None = None,
+    ) -> bool:
+        final = {**values, "finished_at": event.at, "lease_holder": None, "lease_until": None}
+        with self._database.begin() as connection:
+            if not _change(connection, query, held, final):
+                return False
+            if result is not None:
+                write_result(connection, query, result)
+            self._log.append(connection, event)
+        self._holders.pop(query, None)
+        return True
+
+    def _mine(self, query: QueryId) -> ColumnElement[bool]:
+        return queries.c.lease_holder == self._holders.get(query, "")
+
+    def _free(self, query: QueryId) -> ColumnElement[bool]:
+        return or_(self._mine(query), queries.c.lease_until < self._clock.now())
+
+
+def _change(connection: Connection, query: QueryId, held: ColumnElement[bool], values: dict[str, Any]) -> bool:
+    running = (queries.c.id == query, queries.c.state == QueryState.RUNNING.value, held)
+    return connection.execute(update(queries).where(*running).values(values)).rowcount == 1

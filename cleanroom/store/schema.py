@@ -113,7 +113,7 @@ admitted_root = Table(
     Column("admitted_at", UtcDateTime, nullable=False),
 )
 
-query = Table(
+queries = Table(
     "query",
     metadata,
     Column("id", String(64), primary_key=True),

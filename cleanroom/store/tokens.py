@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import hmac
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, select, update
 
-from cleanroom.domain.identifiers import PartnerName
+from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.identifiers import PartnerName, PrincipalId
 from cleanroom.domain.query import Principal, Role
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
+from cleanroom.store.schema import token
+
+_PREFIX = "crt"
+_SECRET_BYTES = 32
+_NO_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
+    """What may be shown of a token: never the secret."""
+
     id: str
     principal: Principal
     created_at: datetime.datetime
@@ -23,7 +35,15 @@ class TokenRecord:
 
 
 class Tokens:
-    def __init__(self, database: Database, log: Log) -> None: ...
+    """The tokens of all partners.
+
+    Kept as SHA-256: the secret is 256 random bits, so that no list of guesses exists for a slow hash such as argon2
+    to slow down, while every request would pay for it. Compared in constant time.
+    """
+
+    def __init__(self, database: Database, log: Log) -> None:
+        self._database = database
+        self._log = log
 
     def create(
         self,
@@ -40,14 +60,74 @@ class Tokens:
 
         `replace` revokes the principal's earlier tokens. `author` None is the operator. Logged: token.created.
         """
-        raise NotImplementedError
+        token_id = secrets.token_hex(8)
+        principal = Principal(PrincipalId(f"{partner}/{name or token_id}"), partner, frozenset(roles))
+        text = f"{_PREFIX}_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        if replace:
+            for earlier in transaction.execute(_live(token.c.principal == principal.id)).all():
+                self.revoke(transaction, earlier.id, at=at, author=author)
+        row = {
+            "id": token_id,
+            "principal": principal.id,
+            "partner": partner,
+            "roles": sorted(principal.roles),
+            "hash": _hash(text),
+            "created_at": at,
+        }
+        transaction.execute(insert(token), row)
+        self._log.append(transaction, _event(EventKind.TOKEN_CREATED, token_id, principal, author, at))
+        return text, principal
 
-    def authenticate(self, text: str) -> Principal | None: ...
+    def authenticate(self, text: str) -> Principal | None:
+        """Who holds the token; None where it is not one, or was revoked."""
+        prefix, _, rest = text.partition("_")
+        token_id = rest.partition("_")[0]
+        with self._database.read() as connection:
+            row = connection.execute(_live(token.c.id == token_id)).first() if prefix == _PREFIX else None
+        same = hmac.compare_digest(_hash(text), _NO_HASH if row is None else row.hash)
+        return _principal(row) if row is not None and same else None
 
     def revoke(
         self, transaction: Connection, token_id: str, *, at: datetime.datetime, author: Principal | None = None
     ) -> bool:
         """The token opens nothing any more; False where it did not before. Logged: token.revoked."""
-        raise NotImplementedError
+        row = transaction.execute(_live(token.c.id == token_id)).first()
+        if row is None:
+            return False
+        transaction.execute(update(token).where(token.c.id == token_id).values(revoked_at=at))
+        self._log.append(transaction, _event(EventKind.TOKEN_REVOKED, token_id, _principal(row), author, at))
+        return True
 
-    def list(self, partner: PartnerName | None = None) -> tuple[TokenRecord, ...]: ...
+    def list(self, partner: PartnerName | None = None) -> tuple[TokenRecord, ...]:
+        """Every token there ever was, the oldest first; one partner's where named."""
+        mine = () if partner is None else (token.c.partner == partner,)
+        with self._database.read() as connection:
+            rows = connection.execute(select(token).where(*mine).order_by(token.c.created_at, token.c.id))
+            return tuple(TokenRecord(row.id, _principal(row), row.created_at, row.revoked_at) for row in rows)
+
+
+def _live(condition: Any) -> Any:
+    return select(token).where(condition, token.c.revoked_at.is_(None))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+
+
+def _principal(row: Any) -> Principal:
+    return Principal(row.principal, row.partner, frozenset(Role(role) for role in row.roles))
+
+
+def _event(kind: EventKind, token_id: str, holder: Principal, author: Principal | None, at: datetime.datetime) -> Event:
+    return Event(
+        kind=kind,
+        at=at,
+        partner=None if author is None else author.partner,
+        principal=None if author is None else author.id,
+        data={
+            "token": token_id,
+            "holder": holder.id,
+            "partner": holder.partner,
+            "roles": [role.value for role in sorted(holder.roles)],
+        },
+    )

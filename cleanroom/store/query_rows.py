@@ -1,0 +1,80 @@
+"""QueryRecord ↔ row of the table of queries, findings and all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cleanroom.domain.expression import Place
+from cleanroom.domain.finding import Finding
+from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
+from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
+
+
+def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
+    """The row of a new query; `position` is the number of the event that announces it."""
+    return {
+        "id": record.id,
+        "position": position,
+        "collaboration": record.collaboration,
+        "partner": record.principal.partner,
+        "principal": record.principal.id,
+        "roles": sorted(record.principal.roles),
+        "sql": record.sql,
+        "dialect": record.dialect,
+        "state": record.state.value,
+        "submitted_at": record.submitted_at,
+        "findings": [_json(finding) for finding in record.findings],
+        "datasets": list(record.datasets),
+        "receivers": list(record.receivers),
+        "versions": dict(record.versions),
+        "failure": record.failure,
+        "row_count": record.row_count,
+        "cancel_requested": record.cancel_requested,
+        "finished_at": record.finished_at,
+    }
+
+
+def sights_of(record: QueryRecord) -> list[dict[str, str]]:
+    """Who may see the query, and as what."""
+    owners = sorted({owner_of(name) for name in record.datasets})
+    relations = [(record.principal.partner, "runner")]
+    relations += [(owner, "owner") for owner in owners]
+    relations += [(receiver, "receiver") for receiver in sorted(set(record.receivers))]
+    return [{"partner": p, "query": record.id, "relation": relation} for p, relation in relations]
+
+
+def record_of(row: Any) -> QueryRecord:
+    """The record that the row holds."""
+    return QueryRecord(
+        id=row.id,
+        collaboration=row.collaboration,
+        principal=Principal(row.principal, row.partner, frozenset(Role(role) for role in row.roles)),
+        sql=row.sql,
+        dialect=row.dialect,
+        state=QueryState(row.state),
+        submitted_at=row.submitted_at,
+        findings=tuple(_finding(item) for item in row.findings),
+        datasets=tuple(DatasetName(name) for name in row.datasets),
+        receivers=tuple(PartnerName(name) for name in row.receivers),
+        versions=row.versions,
+        failure=row.failure,
+        row_count=row.row_count,
+        cancel_requested=row.cancel_requested,
+        finished_at=row.finished_at,
+    )
+
+
+def _json(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "message": finding.message,
+        "dataset": finding.dataset,
+        "column": finding.column,
+        "at": None if finding.at is None else [finding.at.line, finding.at.position],
+        "hint": finding.hint,
+    }
+
+
+def _finding(item: dict[str, Any]) -> Finding:
+    at = None if item["at"] is None else Place(*item["at"])
+    return Finding(item["code"], item["message"], item["dataset"], item["column"], at, item["hint"])

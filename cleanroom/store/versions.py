@@ -1,0 +1,150 @@
+"""A policy document → its key, its next version's row, and the event that announces it."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+import rfc8785
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import delete, func, insert, select, update
+
+from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, owner_of
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset
+from cleanroom.domain.query import Principal
+from cleanroom.store.schema import document, document_current
+
+Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """`kind`: collaboration | connection | dataset | rule; a rule's name is "<collaboration>/<dataset>"."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """As `Policy.versions` has it: "rule:retail-media/retailer.customers"."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """One immutable version. `author` is a principal's id, None for the operator; `digest` is "sha256:<hex>"."""
+
+    key: DocumentKey
+    version: int
+    value: Document
+    author: str | None
+    written_at: datetime.datetime
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """Whom and what a document is about, for the columns beside it and for its event."""
+
+    key: DocumentKey
+    written: EventKind
+    partner: PartnerName | None = None
+    collaboration: CollaborationName | None = None
+    dataset: DatasetName | None = None
+
+
+def key_of(value: Document) -> DocumentKey:
+    """The kind and name under which the document is kept."""
+    return _subject(value).key
+
+
+def body_of(encoded: dict[str, Any]) -> str:
+    """Canonical JSON (RFC 8785): two documents are the same where their bodies are."""
+    return rfc8785.dumps(encoded).decode()
+
+
+def insert_version(
+    transaction: Transaction, value: Document, body: str, *, author: Principal | None, at: datetime.datetime
+) -> int:
+    """The body is kept as the document's next version, whose number is returned (from 1)."""
+    subject = _subject(value)
+    mine = (document.c.kind == subject.key.kind, document.c.name == subject.key.name)
+    latest: int | None = transaction.execute(select(func.max(document.c.version)).where(*mine)).scalar_one()
+    row = {
+        "kind": subject.key.kind,
+        "name": subject.key.name,
+        "version": (latest or 0) + 1,
+        "partner": subject.partner,
+        "collaboration": subject.collaboration,
+        "dataset": subject.dataset,
+        "body": body,
+        "digest": _digest(body),
+        "author": None if author is None else author.id,
+        "written_at": at,
+    }
+    transaction.execute(insert(document), row)
+    return (latest or 0) + 1
+
+
+def point_to(transaction: Transaction, key: DocumentKey, version: int, *, new: bool) -> None:
+    """That version is the current one; `new` where none was."""
+    if new:
+        row = {"kind": key.kind, "name": key.name, "version": version}
+        transaction.execute(insert(document_current), row)
+        return
+    mine = (document_current.c.kind == key.kind, document_current.c.name == key.name)
+    transaction.execute(update(document_current).where(*mine).values(version=version))
+
+
+def point_nowhere(transaction: Transaction, key: DocumentKey) -> None:
+    """No version of the document is current."""
+    mine = (document_current.c.kind == key.kind, document_current.c.name == key.name)
+    transaction.execute(delete(document_current).where(*mine))
+
+
+def written(value: Document, version: int, body: str, *, author: Principal | None, at: datetime.datetime) -> Event:
+    """The event that a version became current."""
+    return _event(_subject(value).written, value, version, at, author, digest=_digest(body))
+
+
+def removed(value: Document, version: int, *, author: Principal | None, at: datetime.datetime) -> Event:
+    """The event that the document, last of that version, holds no more."""
+    return _event(EventKind.DOCUMENT_REMOVED, value, version, at, author, document=_subject(value).key.kind)
+
+
+def _event(
+    kind: EventKind, value: Document, version: int, at: datetime.datetime, author: Principal | None, **more: str
+) -> Event:
+    subject = _subject(value)
+    return Event(
+        kind=kind,
+        at=at,
+        partner=None if author is None else author.partner,
+        principal=None if author is None else author.id,
+        collaboration=subject.collaboration,
+        datasets=() if subject.dataset is None else (subject.dataset,),
+        data={"name": subject.key.name, "version": version, "partner": subject.partner, **more},
+    )
+
+
+def _subject(value: Document) -> _Subject:
+    match value:
+        case Collaboration(name=name):
+            key = DocumentKey("collaboration", name)
+            return _Subject(key, EventKind.COLLABORATION_WRITTEN, collaboration=name)
+        case Connection(name=name, partner=partner):
+            return _Subject(DocumentKey("connection", name), EventKind.CONNECTION_WRITTEN, partner)
+        case Dataset(name=name):
+            key = DocumentKey("dataset", name)
+            return _Subject(key, EventKind.DATASET_WRITTEN, owner_of(name), None, name)
+        case AnalysisRule(collaboration=collaboration, dataset=dataset):
+            key = DocumentKey("rule", f"{collaboration}/{dataset}")
+            return _Subject(key, EventKind.RULE_WRITTEN, owner_of(dataset), collaboration, dataset)
+        case _ as never:
+            assert_never(never)
+
+
+def _digest(body: str) -> str:
+    return f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
