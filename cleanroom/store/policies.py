@@ -18,8 +18,9 @@ from cleanroom.domain.query import Principal
 from cleanroom.store import versions
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
+from cleanroom.store.roots import AdmittedRoots
 from cleanroom.store.schema import document, document_current
-from cleanroom.store.versions import Document, DocumentKey, DocumentVersion
+from cleanroom.store.versions import Document, DocumentKey, DocumentVersion, key_of
 
 _DECODED_DOCUMENTS = 1024
 
@@ -47,7 +48,7 @@ class PolicyBook:
 
         The event is made here (kind by document, `data`: name, version, digest). `author` None is the operator.
         """
-        key = versions.key_of(value)
+        key = key_of(value)
         body = versions.body_of(self._encode(value))
         current = transaction.execute(_current(*_named(key))).first()
         if current is not None and current.body == body:
@@ -162,4 +163,4 @@ def _pinned(transaction: Transaction, versions: Mapping[str, int]) -> Collection
     return found
 
 
-__all__ = ["Document", "DocumentKey", "DocumentVersion", "PolicyBook"]
+__all__ = ["AdmittedRoots", "Document", "DocumentKey", "DocumentVersion", "PolicyBook", "key_of"]
