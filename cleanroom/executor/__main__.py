@@ -1,0 +1,111 @@
+"""`python -m cleanroom.executor` → the executor of one home, until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from cleanroom import broker
+from cleanroom.bootstrap import Home, configure_logs, open_home
+from cleanroom.domain.errors import CleanroomError
+from cleanroom.domain.identifiers import PartnerName
+from cleanroom.engines.duckdb import EngineLimits
+from cleanroom.executor.confinement import Confinement, die_with_parent
+from cleanroom.executor.execution import Ports
+from cleanroom.executor.loop import Executor, Settings
+from cleanroom.executor.pool import Pool, Warmth
+from cleanroom.executor.wire import Setup
+from cleanroom.store.policies import PolicyBook
+
+_HEADROOM_BYTES = 1024**3  # interpreter, libraries, Arrow, and what an engine's own limit does not count
+_SECRET = "CLEANROOM_SECRET_"
+
+
+@click.command()
+@click.option("--home", type=click.Path(path_type=Path), envvar="CLEANROOM_HOME", default=Path(".cleanroom"))
+@click.option("--database-url", envvar="CLEANROOM_DATABASE_URL", default=None)
+@click.option("--concurrency", type=click.IntRange(1, 64), default=2, help="Queries that run at once.")
+@click.option("--deadline-s", type=click.FloatRange(min=0.1), default=300.0, help="The longest that one query may run.")
+@click.option("--memory-mb", type=click.IntRange(64), default=2048, help="The engine's memory for one query.")
+@click.option("--threads", type=click.IntRange(1, 256), default=2, help="The engine's threads for one query.")
+@click.option("--spill-mb", type=click.IntRange(0), default=8192, help="Temporary files of one query.")
+@click.option("--result-mb", type=click.IntRange(1), default=64, help="The largest result.")
+@click.option("--grace-s", type=click.FloatRange(min=0), default=10.0, help="What running queries get after SIGTERM.")
+@click.option("--with-parent", is_flag=True, help="End when the process that started this one ends.")
+def main(  # noqa: PLR0913, PLR0917 - one parameter an option
+    home: Path,
+    database_url: str | None,
+    concurrency: int,
+    deadline_s: float,
+    memory_mb: int,
+    threads: int,
+    spill_mb: int,
+    result_mb: int,
+    grace_s: float,
+    *,
+    with_parent: bool,
+) -> None:
+    """Runs the approved queries of the clean room at HOME."""
+    configure_logs()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        die_with_parent(signal.SIGTERM)
+    engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
+    settings = Settings(home / "executor.heartbeat", concurrency, deadline_s, grace_s=grace_s)
+    try:
+        opened = open_home(home, database_url)
+        try:
+            pool = Pool(
+                setup(engine, deadline_s, result_mb * 1024**2), scratch=home / "scratch", warmth=Warmth(concurrency)
+            )
+            Executor(ports(opened, os.environ), pool, settings).run(stop)
+        finally:
+            opened.close()
+    except CleanroomError as error:
+        click.echo(f"{error.code}: {error.message}", err=True)
+        sys.exit(4)
+
+
+def setup(engine: EngineLimits, deadline_s: float, result_bytes: int) -> Setup:
+    """What every worker of this process is told."""
+    confinement = Confinement(
+        data_bytes=engine.memory_bytes + _HEADROOM_BYTES,
+        cpu_s=int(deadline_s * engine.threads) + 60,
+        file_bytes=engine.spill_bytes + 1024**2,
+    )
+    return Setup(os.getpid(), engine, confinement, result_bytes)
+
+
+def ports(home: Home, environment: Mapping[str, str]) -> Ports:
+    """The executor's view of an open home. Of the environment it keeps the partners' secrets, nothing else."""
+    drawers = home.drawers
+    return Ports(
+        queue=drawers.queue,
+        log=drawers.queries,
+        book=drawers.policies,
+        connections=drawers.policies,
+        roots=drawers.roots.of,
+        partners=lambda: partners(drawers.policies),
+        secrets={name: value for name, value in environment.items() if name.startswith(_SECRET)},
+        clock=home.clock,
+        prepare=broker.prepare,
+    )
+
+
+def partners(book: PolicyBook) -> frozenset[PartnerName]:
+    """Every partner that a current document speaks of."""
+    folder = book.folder()
+    members = {member.partner for collaboration in folder.collaborations for member in collaboration.members}
+    return frozenset(members | {connection.partner for connection in folder.connections})
+
+
+if __name__ == "__main__":
+    main()
