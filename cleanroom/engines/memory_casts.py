@@ -94,7 +94,7 @@ def _float(value: Value) -> Value:
     if not isinstance(double, float) or not math.isfinite(double):
         return double
     try:
-        return float(struct.unpack("f", struct.pack("f", double))[0])
+        return float(struct.unpack("<f", struct.pack("<f", double))[0])
     except OverflowError:
         return None
 

@@ -50,7 +50,7 @@ _PARTS: dict[str, Callable[[datetime.datetime], int]] = {
     "hour": lambda m: m.hour,
     "minute": lambda m: m.minute,
     "second": lambda m: m.second,
-    "epoch": lambda m: round((m - _EPOCH) / datetime.timedelta(seconds=1)),
+    "epoch": lambda m: (m - _EPOCH) // datetime.timedelta(seconds=1),
 }
 
 _DIRECTIVES: dict[str, Callable[[datetime.datetime], str]] = {

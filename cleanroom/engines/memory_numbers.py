@@ -44,10 +44,11 @@ def _divide(left: Value, right: Value) -> Value:
 
 
 def _integer_divide(left: Value, right: Value) -> Value:
-    """Toward zero; of decimals and doubles DuckDB's // is the plain quotient."""
+    """The quotient without its fraction: toward zero."""
     first, second = _pair(left, right)
     if not isinstance(first, int):
-        return _divide(left, right)
+        quotient = _divide(left, right)
+        return float(math.trunc(quotient)) if isinstance(quotient, float) and math.isfinite(quotient) else quotient
     sign = 1 if (first < 0) == (second < 0) else -1
     return None if second == 0 else int(abs(first) // abs(second) * sign)
 

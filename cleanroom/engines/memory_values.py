@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from cleanroom.domain.expression import Value
-from cleanroom.domain.types import BOOLEAN, DATE, DOUBLE, TIMESTAMP, DataType
+from cleanroom.domain.types import BOOLEAN, DATE, DOUBLE, HUGEINT, TIMESTAMP, DataType, Kind
 from cleanroom.engines.memory_casts import cast
 
 
@@ -64,6 +64,10 @@ def _type_for(value: Value) -> DataType:
             return TIMESTAMP
         case datetime.date():
             return DATE
+        case int():
+            return HUGEINT
+        case Decimal():
+            return DataType(Kind.DECIMAL, 38, max(0, -int(value.as_tuple().exponent)))
         case _:
             return DOUBLE
 
