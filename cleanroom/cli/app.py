@@ -1,0 +1,58 @@
+"""Words on the command line → one command. Wires the groups together and catches whatever they raise."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cleanroom.cli import asking, auditing, homes, policies, serving
+from cleanroom.cli.failures import exit_code, tell
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="cleanroom")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CLEANROOM_HOME",
+    default=Path(".cleanroom"),
+    show_default=True,
+    help="Where the server keeps its state.",
+)
+@click.pass_context
+def cleanroom(context: click.Context, home: Path) -> None:
+    """A data clean room: partners keep their data, analysts get groups, nobody gets a row.
+
+    Exit codes: 0 done, 2 wrong usage or input, 3 refused by a rule, 4 failed, 5 not permitted.
+    """
+    context.obj = home
+
+
+cleanroom.add_command(homes.init)
+cleanroom.add_command(homes.token)
+cleanroom.add_command(policies.apply)
+cleanroom.add_command(policies.check)
+cleanroom.add_command(policies.policy)
+cleanroom.add_command(serving.serve)
+cleanroom.add_command(asking.query)
+cleanroom.add_command(auditing.audit)
+
+
+def main() -> None:
+    """Runs the command line and exits the process. Never a traceback: see `failures`."""
+    try:
+        code = cleanroom.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        tell(error)
+        sys.exit(exit_code(error))
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,118 @@
+"""Commands → processes that are kept alive together and ended together, and that do not outlive this one."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+import structlog
+
+from cleanroom.domain.errors import OperationError
+
+_log = structlog.get_logger(__name__)
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_POLL_S = 0.1
+_GRACE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to be: what to call it, its command line and its whole environment."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+class Family:
+    """Children that run together. One that ends is started again, unless it ends `most_deaths` times within `within_s`."""
+
+    def __init__(self, children: tuple[Child, ...], *, most_deaths: int = 5, within_s: float = 60.0) -> None:
+        self._children = children
+        self._most_deaths = most_deaths
+        self._within_s = within_s
+        self._running: dict[Child, subprocess.Popen[bytes]] = {}
+        self._deaths: dict[Child, list[float]] = {child: [] for child in children}
+
+    def start(self) -> None:
+        """Every child has been started."""
+        for child in self._children:
+            self._running[child] = _spawn(child)
+
+    def ready(self, url: str, timeout_s: float) -> bool:
+        """Whether the server at `url` says that it is ready, within the time and while every child lives."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and all(p.poll() is None for p in self._running.values()):
+            if _answers(f"{url}/readyz"):
+                return True
+            time.sleep(_POLL_S)
+        return False
+
+    def watch(self) -> str:
+        """Returns only when a child cannot be kept alive: its name."""
+        while True:
+            for child, process in list(self._running.items()):
+                if process.poll() is not None:
+                    _log.error("serve.child_ended", child=child.name, status=process.returncode)
+                    if self._gives_up(child):
+                        return child.name
+                    self._running[child] = _spawn(child)
+            time.sleep(_POLL_S)
+
+    def stop(self) -> None:
+        """No child runs: each was asked to end, and killed where it did not within the grace."""
+        for process in self._running.values():
+            process.terminate()
+        deadline = time.monotonic() + _GRACE_S
+        for process in self._running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def _gives_up(self, child: Child) -> bool:
+        now = time.monotonic()
+        self._deaths[child] = [at for at in self._deaths[child] if now - at < self._within_s] + [now]
+        return len(self._deaths[child]) >= self._most_deaths
+
+
+def free_port(host: str) -> int:
+    """A port of `host` on which nobody listens at the moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as listener:
+            listener.bind((host, 0))
+            return int(listener.getsockname()[1])
+    except OSError:
+        raise OperationError("That address is none of this machine's.", "serve.address") from None
+
+
+def _spawn(child: Child) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - commands of our own
+        child.command,
+        env=dict(child.environment),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread, and nothing else sees the parent killed
+    )
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

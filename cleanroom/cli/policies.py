@@ -1,0 +1,114 @@
+"""`cleanroom apply`, `check` and `policy test`: a folder of documents → the state in a home, or verdicts without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.application import Change, apply_folder
+from cleanroom.cli.failures import Exit, Told
+from cleanroom.cli.folders import read_checked
+from cleanroom.cli.options import folder_argument, home_option, opened, output_option
+from cleanroom.cli.showing import finding_json, finding_lines, print_json
+from cleanroom.cli.verdicts import Outcome, outcomes, shown, verdict_on
+from cleanroom.domain.identifiers import CollaborationName, PartnerName
+
+
+@click.command()
+@folder_argument
+@click.option("--prune", is_flag=True, help="Also remove the documents that the folder omits.")
+@home_option
+@output_option
+def apply(folder: Path, *, prune: bool, home: Path, output: str) -> None:
+    """Make the documents in DIR hold, all of them or none.
+
+    This is the operator's act, and is logged as such: the folders of data that connections name are admitted.
+    """
+    with opened(home) as open_home:
+        changes = apply_folder(open_home, folder, prune=prune)
+    if output == "json":
+        print_json([{"change": c.what, "kind": c.kind, "name": c.name} for c in changes])
+        return
+    for change in changes:
+        click.echo(_line(change))
+    if not changes:
+        click.echo("Nothing changed: the home holds these documents already.")
+
+
+@click.command()
+@folder_argument
+@click.option("--collaboration", required=True, metavar="C", help="Where the question is asked.")
+@click.option("--as", "partner", required=True, metavar="PARTNER", help="Who asks.")
+@click.option("--sql", required=True, help="One SELECT statement.")
+@output_option
+def check(folder: Path, collaboration: str, partner: str, sql: str, output: str) -> None:
+    """The verdict on one query under the rules in DIR; needs no server and no data."""
+    verdict = verdict_on(read_checked(folder), CollaborationName(collaboration), PartnerName(partner), sql)
+    findings = shown(verdict)
+    if output == "json":
+        print_json(
+            {
+                "approved": verdict.approved,
+                "findings": [finding_json(f) for f in findings],
+                "datasets": list(verdict.datasets),
+                "receivers": list(verdict.receivers),
+            }
+        )
+    elif verdict.approved:
+        click.echo(f"approved; the answer goes to {', '.join(verdict.receivers)}")
+    else:
+        count = len(findings)
+        click.echo(f"refused, for {count} reason{'' if count == 1 else 's'}:")
+        for line in finding_lines(findings, sql):
+            click.echo(line)
+    if not verdict.approved:
+        raise Told(Exit.REFUSED)
+
+
+@click.group()
+def policy() -> None:
+    """Work on a folder of policy documents."""
+
+
+@policy.command()
+@folder_argument
+@output_option
+def test(folder: Path, output: str) -> None:
+    """Run the cases of every PolicyTest in DIR; needs no server and no data."""
+    found = outcomes(read_checked(folder))
+    failed = [outcome for outcome in found if not outcome.passed]
+    if output == "json":
+        print_json([_outcome_json(outcome) for outcome in found])
+    else:
+        for outcome in failed:
+            _print_failure(outcome)
+        click.echo(f"{len(found) - len(failed)} of {len(found)} cases hold.")
+    if failed:
+        raise Told(Exit.FAILED)
+
+
+def _line(change: Change) -> str:
+    sign = {"created": "+", "replaced": "~", "removed": "-"}[change.what]
+    return f"{sign} {change.kind} {change.name} {change.what}"
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, object]:
+    case = outcome.case
+    return {
+        "file": outcome.file,
+        "line": case.line,
+        "name": case.name,
+        "passed": outcome.passed,
+        "expected": "approved" if case.expect is None else list(case.expect),
+        "found": list(outcome.codes) or "approved",
+    }
+
+
+def _print_failure(outcome: Outcome) -> None:
+    case = outcome.case
+    click.echo(f"{outcome.file}:{case.line}: {case.name}")
+    click.echo(f"    expected: {', '.join(case.expect or ('approved',))}")
+    click.echo(f"    found:    {', '.join(outcome.codes) or 'approved'}")
+    for line in finding_lines(outcome.findings, case.sql):
+        click.echo(f"    {line}")

@@ -1,0 +1,72 @@
+"""`cleanroom serve`: a home → the HTTP server and its executor, two processes that live and end together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from cleanroom.bootstrap import configure_logs
+from cleanroom.cli.children import Child, Family, free_port
+from cleanroom.cli.failures import Exit, Told
+from cleanroom.cli.options import home_option, opened
+
+SECRETS = "CLEANROOM_SECRET_"
+_READY_S = 60.0
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one."
+)
+@home_option
+def serve(host: str, port: int, home: Path) -> None:
+    """Run the HTTP server and its executor until Ctrl-C or SIGTERM."""
+    configure_logs()
+    with opened(home):
+        pass  # what is wrong with the home is said once, by this process
+    port = port or free_port(host)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    family = Family(children(home, host, port, os.environ))
+    try:
+        family.start()
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if not family.ready(url, _READY_S):
+            click.echo("error: The server did not become ready; the lines above say why. [serve.not_ready]", err=True)
+            raise Told(Exit.FAILED)
+        click.echo(f"Cleanroom answers at {url} (its calls are described at {url}/docs). Ctrl-C ends it.")
+        name = family.watch()
+        click.echo(f"error: The {name} keeps ending; the lines above say why. [serve.child_failed]", err=True)
+        raise Told(Exit.FAILED)
+    except _Stopped:
+        click.echo("Stopping.")
+    finally:
+        family.stop()
+
+
+def children(home: Path, host: str, port: int, environment: Mapping[str, str]) -> tuple[Child, ...]:
+    """The two processes. Only the executor's environment holds connection secrets."""
+    shared = {**environment, "CLEANROOM_HOME": str(home.resolve())}
+    public = {name: value for name, value in shared.items() if not name.startswith(SECRETS)}
+    http = (sys.executable, "-m", "cleanroom.api", "--host", host, "--port", str(port))
+    return (
+        Child("HTTP server", http, public),
+        Child("executor", (sys.executable, "-m", "cleanroom.executor"), shared),
+    )
+
+
+class _Stopped(BaseException):
+    """Somebody asked the server to end."""
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise _Stopped

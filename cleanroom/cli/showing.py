@@ -1,0 +1,72 @@
+"""Findings and results → text for a terminal, or JSON for a program."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cleanroom.client import Finding, Result
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
+
+
+def print_json(value: Any) -> None:
+    """The value is on standard output as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """The finding as the HTTP server writes it, absent parts left out."""
+    names = ("code", "message", "dataset", "column", "line", "position", "hint")
+    return {name: value for name in names if (value := getattr(finding, name)) is not None}
+
+
+def finding_lines(findings: Iterable[Finding], sql: str) -> Iterator[str]:
+    """Every finding with the line that it speaks of, a caret under its place, and what would be accepted."""
+    text = sql.splitlines()
+    for finding in findings:
+        yield ""
+        if finding.line is not None and 1 <= finding.line <= len(text):
+            yield f"  {finding.line:>3} | {text[finding.line - 1].expandtabs(1)}"
+            yield f"      | {' ' * ((finding.position or 1) - 1)}^"
+        yield f"  {finding.code}: {finding.message}"
+        if finding.hint:
+            yield f"    hint: {finding.hint}"
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> Table:
+    """A table whose numbers stand at the right; NULL is written so."""
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, kind in columns:
+        shown.add_column(name, justify="right" if kind.startswith(NUMBERS) else "left")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    return shown
+
+
+def result_text(result: Result) -> str:
+    """The rows as a table, and their number below it."""
+    count = len(result.rows)
+    return f"{rendered(table(result.columns, result.rows))}({count} row{'' if count == 1 else 's'})\n"
+
+
+def rendered(shown: Table) -> str:
+    """The table as plain text, as wide as it needs to be."""
+    console = Console(width=10_000, highlight=False, markup=False, color_system=None, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(shown)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def _cell(value: Any) -> str:
+    """Printable and on one line: a partner's text cannot steer the reader's terminal."""
+    if value is None:
+        return "NULL"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))

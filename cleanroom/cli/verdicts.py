@@ -1,0 +1,69 @@
+"""A policy folder and a question → the verdict, as the server would give it, with ports that live in memory."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from cleanroom.bootstrap import SystemClock
+from cleanroom.broker import Broker
+from cleanroom.client import Finding
+from cleanroom.domain.errors import NotFound
+from cleanroom.domain.finding import Verdict
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId, QueryId
+from cleanroom.domain.policy import PolicyFolder, PolicyTestCase
+from cleanroom.domain.query import Principal, QueryRequest, Role
+from cleanroom.store.memory import MemoryPolicyBook, MemoryQueryLog
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case and what came of it. `codes`: those of the findings, sorted, each once; none: approved."""
+
+    file: str
+    case: PolicyTestCase
+    codes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return self.codes == tuple(sorted(set(self.case.expect or ())))
+
+
+def verdict_on(folder: PolicyFolder, collaboration: CollaborationName, partner: PartnerName, sql: str) -> Verdict:
+    """What the broker says of the question. NotFound where the folder has no such collaboration, or no such member."""
+    policies = tuple(policy for c in folder.collaborations if (policy := folder.policy(c.name)) is not None)
+    clock = SystemClock()
+    asker = Principal(PrincipalId(f"{partner}/check"), partner, frozenset({Role.ANALYST}))
+    request = QueryRequest(QueryId(uuid.uuid4().hex), collaboration, asker, sql, "duckdb", clock.now())
+    return Broker(MemoryPolicyBook(policies), MemoryQueryLog(), clock).check(request)
+
+
+def outcomes(folder: PolicyFolder) -> tuple[Outcome, ...]:
+    """Every case of every test in the folder, tried."""
+    return tuple(_outcome(folder, test.collaboration, test.file, case) for test in folder.tests for case in test.cases)
+
+
+def shown(verdict: Verdict) -> tuple[Finding, ...]:
+    """The findings as the client has them, in the order of their places."""
+    found = (
+        Finding(
+            code=f.code,
+            message=f.message,
+            dataset=f.dataset,
+            column=f.column,
+            line=f.at.line if f.at else None,
+            position=f.at.position if f.at else None,
+            hint=f.hint,
+        )
+        for f in verdict.findings
+    )
+    return tuple(sorted(found, key=lambda f: (f.line or 0, f.position or 0)))
+
+
+def _outcome(folder: PolicyFolder, collaboration: CollaborationName, file: str, case: PolicyTestCase) -> Outcome:
+    try:
+        findings = shown(verdict_on(folder, collaboration, case.runner, case.sql))
+    except NotFound as error:
+        findings = (Finding(error.code, error.message),)
+    return Outcome(file, case, tuple(sorted({f.code for f in findings})), findings)

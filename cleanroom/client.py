@@ -1,0 +1,244 @@
+"""A running server's address and a token → questions asked and answers fetched over HTTP. Needs httpx alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+JSON = "application/json"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+ENDED = frozenset({"succeeded", "rejected", "failed", "cancelled", "expired"})
+
+
+class ClientError(Exception):
+    """The server answered with a problem (RFC 9457), or did not answer: then `status` is 0 and `code` client.unreachable.
+
+    `problems`: what is wrong with an input, each a mapping with code, message and, where known, field, line and hint.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int = 0,
+        request_id: str = "",
+        problems: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.status = status
+        self.request_id = request_id
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason for a refusal; line and position count from 1."""
+
+    code: str
+    message: str
+    dataset: str | None = None
+    column: str | None = None
+    line: int | None = None
+    position: int | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as the server tells of it. `failure` is a stable code where the state is failed."""
+
+    id: str
+    state: str
+    findings: tuple[Finding, ...] = ()
+    row_count: int | None = None
+    failure: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The verdict on a query that was not run. `output_columns`: (name, type) of each."""
+
+    approved: bool
+    findings: tuple[Finding, ...]
+    datasets: tuple[str, ...]
+    output_columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A released result. Decimals, moments and integers of 2^53 and more are texts."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Client:
+    """One server, asked under one token. Close it, or use it in a `with` block. Every failure is a ClientError."""
+
+    def __init__(
+        self, url: str, token: str, *, timeout_s: float = 90.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def submit(self, collaboration: str, sql: str, *, wait_s: int = 0) -> Query:
+        """The query is with the server; it has ended if it did within `wait_s`. A refusal is a query in state rejected."""
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        response = self._send("POST", f"/v1/collaborations/{_name(collaboration)}/queries", {"sql": sql}, headers)
+        body = _object(response)
+        if response.status_code == 422 and body.get("code") == "query.rejected":
+            return Query(str(body.get("id", "")), "rejected", _findings(body))
+        return _query(_checked(response))
+
+    def query(self, query_id: str) -> Query:
+        """The query as it stands now."""
+        return _query(self._get(f"/v1/queries/{_name(query_id)}"))
+
+    def wait(self, query_id: str, *, timeout_s: float = 600.0, interval_s: float = 0.2) -> Query:
+        """The query, ended; ClientError client.timeout where it has not after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while not (query := self.query(query_id)).ended:
+            if time.monotonic() > deadline:
+                raise ClientError("client.timeout", f"The query has not ended after {timeout_s:g} seconds.")
+            time.sleep(interval_s)
+        return query
+
+    def ask(self, collaboration: str, sql: str, *, wait_s: int = 30, timeout_s: float = 600.0) -> Query:
+        """The query, submitted and ended."""
+        query = self.submit(collaboration, sql, wait_s=wait_s)
+        return query if query.ended else self.wait(query.id, timeout_s=timeout_s)
+
+    def cancel(self, query_id: str) -> Query:
+        """The query, asked to stop."""
+        return _query(_checked(self._send("POST", f"/v1/queries/{_name(query_id)}:cancel")))
+
+    def result(self, query_id: str) -> Result:
+        """The released rows of a query that succeeded."""
+        body = self._get(f"/v1/queries/{_name(query_id)}/result")
+        return Result(_columns(body.get("columns")), tuple(tuple(row) for row in body.get("rows", ())))
+
+    def download(self, query_id: str, media_type: str) -> bytes:
+        """The result in one of CSV, ARROW, PARQUET and JSON, as the server wrote it."""
+        response = self._send("GET", f"/v1/queries/{_name(query_id)}/result", headers={"Accept": media_type})
+        _checked(response, as_json=False)
+        return response.content
+
+    def check(self, collaboration: str, sql: str) -> Check:
+        """The verdict; nothing is run and nothing is spent."""
+        path = f"/v1/collaborations/{_name(collaboration)}/queries:check"
+        body = _checked(self._send("POST", path, {"sql": sql}))
+        datasets = tuple(str(name) for name in body.get("datasets", ()))
+        return Check(bool(body.get("approved")), _findings(body), datasets, _columns(body.get("output_columns")))
+
+    def collaborations(self) -> tuple[dict[str, Any], ...]:
+        """The collaborations that the token's partner is a member of."""
+        return tuple(self._get("/v1/collaborations").get("collaborations", ()))
+
+    def catalog(self, collaboration: str) -> tuple[dict[str, Any], ...]:
+        """Each dataset with its columns and what the caller may do with them, as the server's Catalog schema has it."""
+        return tuple(self._get(f"/v1/collaborations/{_name(collaboration)}/datasets").get("datasets", ()))
+
+    def audit(self, *, page_size: int = 200) -> Iterator[dict[str, Any]]:
+        """Every event of the log that the caller may see, oldest first, a page at a time."""
+        cursor: str | None = None
+        while True:
+            page = self._get("/v1/audit/events", {"limit": str(page_size), **({"cursor": cursor} if cursor else {})})
+            yield from page.get("events", ())
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return _checked(self._send("GET", path, parameters=parameters))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        try:
+            return self._http.request(method, path, json=body, headers=headers, params=parameters)
+        except httpx.InvalidURL:
+            raise ClientError("client.unreachable", "The server's URL is not one.") from None
+        except httpx.TimeoutException:
+            raise ClientError("client.timeout", "The server did not answer in time.") from None
+        except httpx.HTTPError:
+            raise ClientError(
+                "client.unreachable", f"No server answers at {self._http.base_url}. Is it running there?"
+            ) from None
+
+
+def _name(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    """The body where it is a JSON object, else nothing."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _checked(response: httpx.Response, *, as_json: bool = True) -> dict[str, Any]:
+    """The body of a good answer; the ClientError of any other."""
+    if response.is_success:
+        return _object(response) if as_json else {}
+    body = _object(response)
+    detail = str(body.get("detail") or f"The server answered {response.status_code}.")
+    problems = tuple(p for p in body.get("problems", ()) if isinstance(p, dict))
+    code, request_id = str(body.get("code") or "client.not_ours"), str(body.get("request_id") or "")
+    raise ClientError(code, detail, status=response.status_code, request_id=request_id, problems=problems)
+
+
+def _query(body: Mapping[str, Any]) -> Query:
+    count = body.get("row_count")
+    return Query(
+        str(body.get("id", "")),
+        str(body.get("state", "")),
+        _findings(body),
+        count if isinstance(count, int) else None,
+        body.get("failure"),
+    )
+
+
+def _findings(body: Mapping[str, Any]) -> tuple[Finding, ...]:
+    names = ("dataset", "column", "line", "position", "hint")
+    return tuple(
+        Finding(str(f.get("code")), str(f.get("message")), **{name: f.get(name) for name in names})
+        for f in body.get("findings") or ()
+    )
+
+
+def _columns(columns: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(column["name"]), str(column["type"])) for column in columns or ())
