@@ -128,10 +128,14 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Stands where a name did not resolve or a construct is not known, so that the rules still judge the rest."""
+    """Stands where a name did not resolve or a construct is not known, so that the rules still judge the rest.
+
+    `mentions` are the columns inside the construct: what is not known about it, nobody may use there either.
+    """
 
     at: Place | None = dataclasses.field(default=None, compare=False)
     type: DataType = UNKNOWN
+    mentions: tuple[Expression, ...] = ()
 
 
 Expression = Literal | Column | Call | Case | Cast | Missing
@@ -140,8 +144,10 @@ Expression = Literal | Column | Call | Case | Cast | Missing
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly inside this one."""
     match expression:
-        case Literal() | Column() | Missing():
+        case Literal() | Column():
             return ()
+        case Missing(mentions=mentions):
+            return mentions
         case Call(arguments=arguments):
             return arguments
         case Case(branches=branches, default=default):

@@ -23,7 +23,7 @@ from cleanroom.domain.expression import (
 )
 from cleanroom.domain.functions import WINDOWS
 from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
-from cleanroom.sql.expressions import translate
+from cleanroom.sql.expressions import missing, translate
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
 from cleanroom.sql.terms import Terms
@@ -70,7 +70,7 @@ class Calls:
         """The field of an aggregate call."""
         call = read_aggregate(node, terms.without_specials("an aggregate"))
         if call is None:
-            return Missing(place_of(node))
+            return missing(node, terms.without_specials("an aggregate"))
         for known in self.measures:
             if known.origin == call:
                 return Column(known, call.at)
@@ -150,8 +150,9 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
         return _count(node, terms)
     name = _AGGREGATES.get(type(node))
     if name is None:
-        hint = "Filter in WHERE." if isinstance(node, exp.Filter) else "Use COUNT, COUNT(DISTINCT …), SUM or AVG."
-        terms.resolution.unsupported(node, "FILTER" if isinstance(node, exp.Filter) else None, hint)
+        filtered = isinstance(node, exp.Filter)
+        hint = "Filter in WHERE." if filtered else "Over rows use COUNT, COUNT(DISTINCT …), SUM or AVG."
+        terms.resolution.unsupported(node, "An aggregate with FILTER" if filtered else None, hint)
         return None
     terms.resolution.read_whole(node, "this")
     if isinstance(node.this, exp.Distinct):

@@ -51,7 +51,21 @@ def translate(node: exp.Expr, terms: Terms) -> Expression:
         return handler(node, terms)
     if type(node) in FUNCTIONS:
         return translate_function(node, terms, translate)
-    return terms.resolution.unsupported(node, hint=_HINTS.get(type(node)))
+    terms.resolution.unsupported(node, hint=_HINTS.get(type(node)))
+    return missing(node, terms)
+
+
+def missing(node: exp.Expr, terms: Terms) -> Missing:
+    """What stands for a construct without translation: the columns that it mentions, for the rules to judge."""
+    mentions: list[Expression] = []
+    waiting = list(node.iter_expressions())
+    while waiting:
+        inner = waiting.pop(0)
+        if isinstance(inner, exp.Column) and not isinstance(inner.this, exp.Star):
+            mentions.append(terms.column(inner))
+        elif not isinstance(inner, exp.Select | exp.Subquery):
+            waiting += inner.iter_expressions()
+    return Missing(place_of(node), mentions=tuple(mentions))
 
 
 def _unwrapped(node: exp.Expr) -> exp.Expr:
@@ -62,7 +76,8 @@ def _unwrapped(node: exp.Expr) -> exp.Expr:
 def _special(node: exp.Expr, terms: Terms, handler: Handler | None, what: str) -> Expression:
     if handler is not None:
         return handler(node, terms)
-    return terms.resolution.unsupported(node, f"{what} in {terms.clause}")
+    terms.resolution.unsupported(node, f"{what} in {terms.clause}")
+    return missing(node, terms)
 
 
 def _column(node: exp.Expr, terms: Terms) -> Expression:

@@ -71,8 +71,9 @@ def _add(found: From, node: exp.Expr, join: exp.Join | None, tables: Tables) -> 
     _refuse_same_name(found.scope, names, node, tables)
     pairs, merged = _using(join, found.scope, names, tables) if join is not None else ((), {})
     conditions = found.conditions
-    if join is not None and _read_join(join, tables) and join.args.get("on") is not None:
-        conditions = (*conditions, join.args["on"])
+    if join is not None:
+        _read_join(join, tables)
+        conditions += (join.args["on"],) if join.args.get("on") is not None else ()
     return From(
         (*found.relations, relation),
         Scope(scope.members, {**scope.merged, **merged}),
@@ -89,8 +90,8 @@ def _refuse_same_name(scope: Scope, names: Member, node: exp.Expr, tables: Table
         )
 
 
-def _read_join(join: exp.Join, tables: Tables) -> bool:
-    """Whether the join is an inner one; a finding where it is another."""
+def _read_join(join: exp.Join, tables: Tables) -> None:
+    """A finding where the join is not an inner one; the rest of the query is then read as if it were."""
     tables.resolution.read_whole(join, "this", "on", "using", "kind", "side", "method")
     side = str(join.args.get("side") or "").upper()
     kind = str(join.args.get("kind") or "").upper()
@@ -102,9 +103,6 @@ def _read_join(join: exp.Join, tables: Tables) -> bool:
         tables.resolution.refuse(
             "join.not_allowed", f"A {name} join is not allowed.", join, hint="Use JOIN … ON with equal join columns."
         )
-    else:
-        return True
-    return False
 
 
 def _using(
