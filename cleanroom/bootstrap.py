@@ -60,6 +60,11 @@ class Home:
     broker: Broker
     clock: Clock
 
+    @property
+    def heartbeat(self) -> Path:
+        """The file in which the executor says, as ISO 8601, when it was last alive."""
+        return self.path / "executor.heartbeat"
+
     def close(self) -> None:
         """The database connections are given back."""
         self.database.close()

@@ -1,12 +1,12 @@
-"""`python -m cleanroom.api` → the HTTP server of one home, until SIGTERM. Its environment holds no connection secret."""
+"""`python -m cleanroom.api` → the HTTP server of one home, until SIGTERM."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
-from flask import Flask
 
 from cleanroom.api.app import create_app
 from cleanroom.api.server import Address, serve
@@ -14,25 +14,27 @@ from cleanroom.api.settings import ApiSettings
 from cleanroom.bootstrap import configure_logs, open_home
 from cleanroom.domain.errors import CleanroomError
 
+_SECRET = "CLEANROOM_SECRET_"
+
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), envvar="CLEANROOM_HOME", default=Path(".cleanroom"))
 @click.option("--database-url", envvar="CLEANROOM_DATABASE_URL", default=None)
-@click.option("--host", default="127.0.0.1")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000)
-def main(home: Path, database_url: str | None, host: str, port: int) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--threads", type=click.IntRange(4, 256), default=16, help="Requests that are answered at once.")
+def main(home: Path, database_url: str | None, host: str, port: int, threads: int) -> None:
     """Answers HTTP for the clean room at HOME."""
+    for name in [name for name in os.environ if name.startswith(_SECRET)]:
+        del os.environ[name]  # partners' secrets are the executor's alone
     configure_logs()
-
-    def make_app() -> Flask:
-        return create_app(open_home(home, database_url or None), ApiSettings())
-
     try:
-        open_home(home, database_url or None).close()
+        open_home(home, database_url).close()  # what is wrong with the home is said before the port is taken
     except CleanroomError as error:
         click.echo(f"{error.code}: {error.message}", err=True)
         sys.exit(4)
-    serve(make_app, Address(host, port))
+    settings = ApiSettings(most_waiting=threads - 3)
+    serve(lambda: create_app(open_home(home, database_url), settings), Address(host, port), threads=threads)
 
 
 if __name__ == "__main__":

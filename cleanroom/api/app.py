@@ -13,7 +13,7 @@ from cleanroom.api import authentication, requests
 from cleanroom.api.audit import audit
 from cleanroom.api.collaborations import collaborations
 from cleanroom.api.context import EXTENSION, Door
-from cleanroom.api.documents import documents
+from cleanroom.api.documents import document_schemas, documents
 from cleanroom.api.health import health
 from cleanroom.api.pages import pages
 from cleanroom.api.permissions import ACCESS, PUBLIC
@@ -41,6 +41,8 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     requests.install(app)
     authentication.install(app)
     api = ProblemApi(app, spec_kwargs=_specification())
+    for name, schema in document_schemas().items():
+        api.spec.components.schema(name, schema)
     for blueprint in (queries, collaborations, documents, audit, health):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)

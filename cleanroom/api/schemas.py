@@ -183,7 +183,6 @@ class WrittenDocument(ma.Schema):
     """What became of a document that was put."""
 
     document = fields.String(required=True)
-    version = fields.Integer(required=True)
     change = fields.String(required=True, validate=validate.OneOf(["created", "replaced", "unchanged"]))
 
 

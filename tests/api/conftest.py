@@ -1,0 +1,176 @@
+"""A real home with two partners in one collaboration, a third outside it, and the app over it. Queries end by hand."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from cleanroom.api.app import create_app
+from cleanroom.api.results import arrow_bytes
+from cleanroom.api.settings import ApiSettings
+from cleanroom.bootstrap import Home, init_home
+from cleanroom.documents import from_document
+from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.identifiers import PartnerName, QueryId
+from cleanroom.domain.query import Role
+
+APPROVED = "SELECT region, COUNT(DISTINCT user_id) AS buyers FROM shop.customers GROUP BY region"
+REFUSED = "SELECT notes FROM shop.customers"
+
+COLLABORATION: dict[str, Any] = {
+    "apiVersion": "cleanroom/v1",
+    "kind": "Collaboration",
+    "name": "media",
+    "description": "Does the campaign sell?",
+    "members": [
+        {"partner": "shop", "abilities": ["contribute"]},
+        {"partner": "press", "abilities": ["contribute", "query", "receive_results"]},
+        {"partner": "reader", "abilities": ["receive_results"]},
+    ],
+}
+
+
+def connection(partner: str, root: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "cleanroom/v1",
+        "kind": "Connection",
+        "name": f"{partner}-lake",
+        "partner": partner,
+        "type": "files",
+        "options": {"root": root},
+    }
+
+
+def dataset(name: str = "shop.customers") -> dict[str, Any]:
+    return {
+        "apiVersion": "cleanroom/v1",
+        "kind": "Dataset",
+        "name": name,
+        "connection": f"{name.partition('.')[0]}-lake",
+        "source": "customers/*.parquet",
+        "domain": "audience",
+        "owner": "data@shop.example",
+        "description": "One row per loyalty member.",
+        "privacy_unit": "user_id",
+        "unique": ["user_id"],
+        "columns": {
+            "user_id": {"type": "BIGINT", "nullable": False},
+            "region": {"type": "VARCHAR", "values": ["north", "south"]},
+            "notes": {"type": "VARCHAR"},
+        },
+    }
+
+
+def rule(name: str = "shop.customers") -> dict[str, Any]:
+    return {
+        "apiVersion": "cleanroom/v1",
+        "kind": "AnalysisRule",
+        "dataset": name,
+        "collaboration": "media",
+        "aggregation_threshold": {"minimum": 50},
+        "columns": {
+            "user_id": {"join": True, "aggregate": ["count_distinct"]},
+            "region": {"group": True, "filter": True},
+        },
+        "count_rows": True,
+        "query_runners": ["press"],
+        "result_receivers": ["press", "reader"],
+    }
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A token's holder, asking the app."""
+
+    app: Flask
+    token: str | None
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token}"
+        return self.app.test_client().open(path, method=method, json=body, headers=sent)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.ask("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> TestResponse:
+        return self.ask("POST", path, body, **headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.ask("PUT", path, body, **headers)
+
+    def submit(self, sql: str = APPROVED, **headers: str) -> TestResponse:
+        return self.post("/v1/collaborations/media/queries", {"sql": sql}, **headers)
+
+
+@dataclass(frozen=True)
+class House:
+    home: Home
+    app: Flask
+    data: Path
+
+    def caller(self, partner: str, *roles: Role) -> Caller:
+        with self.home.database.begin() as transaction:
+            token, _ = self.home.drawers.tokens.create(
+                transaction, PartnerName(partner), roles or tuple(Role), at=self.home.clock.now()
+            )
+        return Caller(self.app, token)
+
+    @property
+    def anonymous(self) -> Caller:
+        return Caller(self.app, None)
+
+    def write(self, *documents: dict[str, Any]) -> None:
+        with self.home.database.begin() as transaction:
+            for document in documents:
+                self.home.drawers.policies.write(
+                    transaction, from_document(document), author=None, at=self.home.clock.now()
+                )
+
+    def answer(self, query: str, table: pa.Table | None = None) -> None:
+        """The oldest queued query, which must be this one, succeeds as an executor makes it."""
+        table = table if table is not None else pa.table({"region": ["north"], "buyers": pa.array([61], pa.int64())})
+        queue, now = self.home.drawers.queue, self.home.clock.now()
+        record = queue.lease("test", now + datetime.timedelta(minutes=1))
+        assert record is not None
+        assert record.id == query
+        assert queue.started(record.id, self._event(EventKind.QUERY_STARTED, query))
+        assert queue.succeed(
+            record.id, arrow_bytes(table), table.num_rows, self._event(EventKind.QUERY_RELEASED, query)
+        )
+
+    def kinds(self) -> list[str]:
+        return [e.event.kind.value for e in self.home.drawers.log.events(limit=10_000)]
+
+    def _event(self, kind: EventKind, query: str) -> Event:
+        record = self.home.drawers.queries.get(QueryId(query))
+        assert record is not None
+        return Event(
+            kind,
+            self.home.clock.now(),
+            collaboration=record.collaboration,
+            query=record.id,
+            datasets=record.datasets,
+        )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    home = init_home(tmp_path / "home")
+    data = tmp_path / "shop"
+    built = House(home, create_app(home, ApiSettings(poll_interval_s=0.01, most_waiting=2)), data)
+    with home.database.begin() as transaction:
+        for partner in ("shop", "press"):
+            home.drawers.roots.admit(transaction, PartnerName(partner), str(tmp_path / partner), at=home.clock.now())
+    built.write(COLLABORATION, connection("shop", str(data)), dataset(), rule())
+    yield built
+    home.close()
