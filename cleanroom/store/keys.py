@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import tempfile
 from pathlib import Path
 
 from cleanroom.audit.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key, signing_key
@@ -19,8 +20,10 @@ def create_key(path: Path, name: str) -> SigningKey:
     `name` is the log's origin, as checkpoints state it: ValueError for spaces and plus signs.
     """
     key = signing_key(name, secrets.token_bytes(_SEED_BYTES))
-    _write_new(path, key.text, 0o600)
-    _write_new(public_path(path), str(key.public), 0o644)
+    if path.exists():
+        raise _exists()
+    public_path(path).write_text(f"{key.public}\n", encoding="utf-8")
+    _write_new(path, f"{key.text}\n")
     return key
 
 
@@ -48,12 +51,22 @@ def load_public_key(path: Path) -> VerifyingKey:
         raise OperationError("The log's public key cannot be read.", "log.key_missing") from error
 
 
-def _write_new(path: Path, text: str, mode: int) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError as error:
-        raise Conflict("There is a key already.", "log.key_exists") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{text}\n")
+def _write_new(path: Path, text: str) -> None:
+    """The whole text is at `path`, on the disk, or nothing is: a half-written key would be worth nothing."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:  # made with mode 0600
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
+        try:
+            path.hardlink_to(file.name)
+        except FileExistsError as error:
+            raise _exists() from error
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _exists() -> Conflict:
+    return Conflict("There is a key already.", "log.key_exists")
