@@ -18,6 +18,9 @@ from cleanroom.sql.render_text import literal, name_of, type_name
 
 _INTEGER_DIGITS = {Kind.TINYINT: 3, Kind.SMALLINT: 5, Kind.INTEGER: 10, Kind.BIGINT: 19, Kind.HUGEINT: 39}
 
+_ZERO = "CAST(0 AS DOUBLE)"
+_LARGEST_NEGATIVE = "CAST('-5e-324' AS DOUBLE)"
+
 
 def render_expression(node: Expression) -> str:
     """The expression over columns named by `name_of`. ValueError: nothing that an approved plan can hold."""
@@ -123,6 +126,11 @@ def _merged(name: str) -> Callable[[Call], str]:
 
 def _double(name: str) -> Callable[[Call], str]:
     return lambda call: f"TRY({name}({', '.join(as_type(a, DOUBLE) for a in call.arguments)}))"
+
+
+def _above(name: str, floor: str) -> Callable[[Call], str]:
+    """A function of numbers above `floor` alone; NULL at it and below. (GREATEST passes over NULL, so that stays NULL.)"""
+    return lambda call: f"TRY({name}(NULLIF(greatest({as_type(call.arguments[0], DOUBLE)}, {floor}), {floor})))"
 
 
 def _in(call: Call) -> str:
@@ -274,9 +282,9 @@ _CALLS: Mapping[str, Callable[[Call], str]] = MappingProxyType(
         "round": _round,
         "floor": _one_number("floor"),
         "ceil": _one_number("ceil"),
-        "sqrt": _double("sqrt"),
-        "ln": _double("ln"),
-        "log10": _double("log10"),
+        "sqrt": _above("sqrt", _LARGEST_NEGATIVE),
+        "ln": _above("ln", _ZERO),
+        "log10": _above("log10", _ZERO),
         "exp": _double("exp"),
         "power": _double("power"),
         "greatest": _merged("greatest"),

@@ -55,7 +55,8 @@ def render_final(step: FinalStep, tables: Tables) -> str:
     ValueError: a relation that reads people's rows, or a join without keys.
     """
     rows = _released(step.relation, tables)
-    return f"SELECT {_columns(step.relation.fields)} FROM ({rows.sql}){rows.order_by}"
+    outputs = ", ".join(map(name_of, step.relation.fields)) or "1 AS nothing"
+    return f"SELECT {outputs} FROM ({rows.sql}){rows.order_by}"
 
 
 def _released(relation: Relation, tables: Tables) -> _Rows:
