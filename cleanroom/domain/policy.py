@@ -206,13 +206,17 @@ class PolicyTest:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFolder:
-    """Every document of a policy folder, as values."""
+    """Every document of a policy folder, as values.
+
+    `places`: path through the folder ("rules[2].columns.region") → file and line; empty where it was not read from files.
+    """
 
     collaborations: tuple[Collaboration, ...] = ()
     connections: tuple[Connection, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     rules: tuple[AnalysisRule, ...] = ()
     tests: tuple[PolicyTest, ...] = ()
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def policy(self, name: CollaborationName) -> Policy | None:
         """What holds in that collaboration, or None where the folder has none of that name."""
