@@ -29,10 +29,13 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One writing transaction: committed where the block ends, rolled back where it raises. Writers wait for one another.
 
-        Raises OperationError "store.failed" where the database refuses.
+        OperationError "store.failed" where the database refuses, "store.undone" where the block ends as if nothing had
+        happened though a failed event undid the transaction.
         """
-        with _failures(), self._writer.begin() as connection:
+        with _failures(), self._writer.connect() as connection, connection.begin() as transaction:
             yield connection
+            if not transaction.is_active:
+                raise OperationError("A change was undone because its event could not be written.", "store.undone")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

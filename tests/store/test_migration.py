@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+import cleanroom.store
+from cleanroom.store import migration
+from cleanroom.store.database import Database
+from cleanroom.store.log import Log
+from cleanroom.store.policies import PolicyBook
+from cleanroom.store.queries import Queries
+from cleanroom.store.schema import metadata
+from tests.store.world import DOCUMENTS, KEY, NOON, RETAIL_MEDIA, happened, query
+
+
+def _fill(database: Database, book: PolicyBook, queries: Queries) -> None:
+    with database.begin() as connection:
+        for value in DOCUMENTS:
+            book.write(connection, value, author=None, at=NOON)
+    queries.submit(query("q1"), happened())
+
+
+def test_the_migrated_schema_is_the_one_that_the_code_speaks(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(database: Database, log: Log) -> None:
+    database.upgrade()
+    assert log.size() == 1
+    assert database.is_current()
+
+
+def test_going_back_a_version_keeps_log_and_policies(
+    database: Database, log: Log, book: PolicyBook, queries: Queries
+) -> None:
+    _fill(database, book, queries)
+    before, size = book.policy(RETAIL_MEDIA), log.size()
+    with database.begin() as connection:
+        migration.downgrade(connection, "0001")
+    assert not database.is_current()
+    assert (book.policy(RETAIL_MEDIA), log.size()) == (before, size)
+    database.upgrade()
+    assert log.verify().holds
+    assert queries.page().records == ()
+    queries.submit(query("q1"), happened())
+    assert log.verify().size == size + 1
+
+
+def test_going_all_the_way_back_leaves_no_table(
+    database: Database, log: Log, book: PolicyBook, queries: Queries
+) -> None:
+    _fill(database, book, queries)
+    with database.begin() as connection:
+        migration.downgrade(connection, "base")
+    with database.read() as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.upgrade()
+    Log(database, KEY).create(NOON)
+    assert log.verify().holds
+
+
+def test_a_migration_that_is_undone_leaves_the_schema_as_it_was(database: Database, log: Log) -> None:
+    with suppress(KeyError), database.begin() as connection:
+        migration.downgrade(connection, "base")
+        raise KeyError
+    assert database.is_current()
+    assert log.verify().holds
+
+
+def test_a_schema_of_a_later_version_is_not_current(database: Database) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert not database.is_current()
+
+
+def test_only_one_file_speaks_the_sql_of_sqlite() -> None:
+    folder = Path(cleanroom.store.__file__).parent
+    speaking = [
+        file.name for file in folder.rglob("*.py") if "PRAGMA" in file.read_text() or "IMMEDIATE" in file.read_text()
+    ]
+    assert speaking == ["sqlite.py"]
