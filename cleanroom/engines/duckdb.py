@@ -114,8 +114,7 @@ class DuckDBEngine:
         sql = render_claim(claim, name, source.dataset)
         twin = Twin(declared_columns(source.dataset), frozenset(claim.columns))
         require_reads_only(sql, {name: twin})
-        row = reader.execute(sql).fetchone()
-        return row is not None and row[0] is True
+        return reader.execute(sql).fetchall() == [(True,)]
 
 
 def _huge_columns(step: FinalStep) -> frozenset[str]:

@@ -10,7 +10,14 @@ import structlog
 
 from cleanroom.domain.errors import CleanroomError, EngineError, SourceError
 
-_DATA = (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException)
+_DATA = (
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.ConversionException,
+    duckdb.SerializationException,
+    OSError,
+    UnicodeError,
+)
 """What only the files can cause: rendered SQL raises none of these on any value."""
 
 
@@ -34,7 +41,8 @@ def _failure(error: Exception, *, reads_files: bool) -> CleanroomError:
             return EngineError("The query needs more memory than it may use.", "engine.memory")
         case duckdb.InterruptException():
             return EngineError("The query was interrupted.", "engine.interrupted")
-        case _ if reads_files and isinstance(error, _DATA):
+        # The bare class is what the Parquet reader raises on a page that makes no sense.
+        case _ if reads_files and (isinstance(error, _DATA) or type(error) is duckdb.Error):
             return SourceError("A file of a dataset cannot be read as it is declared.", "source.unreadable")
         case _:
             return EngineError("The engine failed.", "engine.failed")

@@ -1,0 +1,103 @@
+"""The binder's second opinion: what reads anything but the plan's columns is stopped before it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from cleanroom.domain.errors import EngineError
+from cleanroom.engines.duckdb_opinion import Twin, columns_read, require_reads_only
+from cleanroom.sql.render import render_private
+from tests.plans import PlanBuilder, call, col, dataset, inner_join, release, where
+
+CUSTOMERS = dataset(
+    "retailer.customers", {"user_id": "BIGINT", "region": "VARCHAR", "email": "VARCHAR", "consent": "BOOLEAN"}
+)
+TWINS = {
+    "t0": Twin('"user_id" BIGINT, "region" VARCHAR, "email" VARCHAR', frozenset({"user_id", "region"})),
+    "t1": Twin('"user_id" BIGINT, "secret" VARCHAR', frozenset({"user_id"})),
+}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT region, count(DISTINCT user_id) FROM t0 GROUP BY 1",
+        "SELECT count(t0.user_id) FROM t0 JOIN t1 ON (t0.user_id = t1.user_id) WHERE t0.region IN ('a', 'b')",
+        "WITH b AS MATERIALIZED (SELECT region AS c FROM t0) SELECT x.c FROM b AS x LEFT JOIN b AS y ON (x.c = y.c)",
+        "SELECT region, row_number() OVER (ORDER BY region) FROM t0 ORDER BY 1 LIMIT 5 OFFSET 2",
+        "SELECT 1",
+    ],
+)
+def test_sql_that_reads_what_the_plan_reads_passes(sql: str) -> None:
+    require_reads_only(sql, TWINS)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT email FROM t0",
+        "SELECT * FROM t0",
+        "SELECT t0 FROM t0",
+        "SELECT count(*) FILTER (WHERE email = 'x') FROM t0",
+        "SELECT count(user_id) FROM t0 WHERE email IS NULL",
+        "SELECT count(user_id) FROM t0 ORDER BY max(email)",
+        "SELECT rowid FROM t0",
+        "SELECT count(t0.user_id) FROM t0 JOIN t1 ON (t0.region = t1.secret)",
+        "SELECT user_id FROM t0 WHERE EXISTS (SELECT 1 FROM t1 WHERE t1.secret = t0.region)",
+        "SELECT user_id FROM t2",
+        "SELECT name FROM duckdb_settings()",
+        "SELECT table_name FROM information_schema.tables",
+        "SELECT * FROM range(5)",
+        "SELECT unnest([1, 2])",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT user_id FROM query('SELECT * FROM t0')",
+        "SELECT user_id FROM t0 UNION ALL SELECT user_id FROM t1",
+        "SELECT DISTINCT user_id FROM t0",
+        "SELECT user_id FROM t0 USING SAMPLE 3",
+        "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SELECT a FROM r",
+        "INSERT INTO t0 VALUES (1, 'a', 'b')",
+        "DELETE FROM t0",
+        "CREATE TABLE x AS SELECT user_id FROM t0",
+        "COPY t0 TO '/tmp/x.csv'",
+        "SET threads = 1",
+        "SELECT user_id FROM t0; SELECT user_id FROM t1",
+        "SELECT user_id FROM t0; DROP TABLE t0",
+        "SELEC",
+        "",
+    ],
+)
+def test_sql_that_does_anything_else_is_unsafe(sql: str) -> None:
+    with pytest.raises(EngineError) as failure:
+        require_reads_only(sql, TWINS)
+    assert failure.value.code == "engine.unsafe"
+
+
+def test_the_columns_of_a_step_are_those_that_anything_in_it_names() -> None:
+    plan = PlanBuilder()
+    left = plan.scan(CUSTOMERS, lambda s: call("eq", col(s, "consent"), True))
+    right = plan.scan(
+        dataset("publisher.views", {"viewer": "BIGINT", "mail": "VARCHAR", "x": "VARCHAR"}, units=("viewer",))
+    )
+    joined = where(inner_join(left, right, ("email", "mail")), call("eq", col(left, "region"), "north"))
+    step = release(joined, (), (plan.measure("count_rows"),), units=(*left.units, *right.units))
+    assert columns_read(step) == {
+        "retailer.customers": {"user_id", "email", "consent", "region"},
+        "publisher.views": {"viewer", "mail"},
+    }
+
+
+def test_a_rendered_step_has_the_same_second_opinion_and_a_doctored_one_has_not() -> None:
+    plan = PlanBuilder()
+    scan = plan.scan(CUSTOMERS)
+    key = plan.computed(col(scan, "region"))
+    condition = call("not", call("is_null", col(scan, "consent")))
+    step = release(
+        scan, (key,), (plan.measure("count", col(scan, "consent")),), units=scan.units, conditions=(condition,)
+    )
+    columns = ", ".join(f'"{c.name}" {c.type}' for c in CUSTOMERS.columns)
+    twins = {"t0": Twin(columns, columns_read(step)[CUSTOMERS.name])}
+    sql = render_private(step, {CUSTOMERS.name: "t0"})
+    require_reads_only(sql, twins)
+    with pytest.raises(EngineError):
+        require_reads_only(sql.replace('"region"', '"email"'), twins)
