@@ -1,6 +1,7 @@
 # Needs python3 (3.11 or newer) and make; everything else is installed into .venv from requirements/lock.txt.
 PYTHON ?= python3
 JOBS ?= 2
+PORT ?= 8000
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 SAMPLES := sample_partners/publisher/.generated
@@ -18,7 +19,7 @@ demo: setup ## tell the whole story on a real server: questions, answers, a refu
 	@$(BIN)/python -m sample_partners.demo
 
 serve: setup ## run the server with the sample partners until Ctrl-C
-	@$(BIN)/python -m sample_partners.serve
+	@$(BIN)/python -m sample_partners.serve $(PORT)
 
 test: static ## check, and run the whole suite but the long campaigns
 	$(BIN)/pytest -q -m "not long" -n $(JOBS) --dist loadfile

@@ -94,7 +94,10 @@ class Client:
         self, url: str, token: str, *, timeout_s: float = 90.0, transport: httpx.BaseTransport | None = None
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        local = httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")  # never through a proxy of the environment
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=timeout_s, transport=transport, trust_env=not local
+        )
 
     def __enter__(self) -> Client:
         return self

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cleanroom.bootstrap import configure_logs
 from cleanroom.cli import asking, auditing, homes, policies, serving
 from cleanroom.cli.failures import exit_code, tell
 
@@ -42,6 +43,7 @@ cleanroom.add_command(auditing.audit)
 
 def main() -> None:
     """Runs the command line and exits the process. Never a traceback: see `failures`."""
+    configure_logs()
     try:
         code = cleanroom.main(standalone_mode=False)
     except click.exceptions.Abort:

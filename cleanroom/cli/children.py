@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import structlog
@@ -17,7 +17,6 @@ import structlog
 from cleanroom.domain.errors import OperationError
 
 _log = structlog.get_logger(__name__)
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _POLL_S = 0.1
 _GRACE_S = 15.0
 
@@ -38,18 +37,18 @@ class Family:
         self._children = children
         self._most_deaths = most_deaths
         self._within_s = within_s
-        self._running: dict[Child, subprocess.Popen[bytes]] = {}
-        self._deaths: dict[Child, list[float]] = {child: [] for child in children}
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._deaths: dict[str, list[float]] = {child.name: [] for child in children}
 
     def start(self) -> None:
         """Every child has been started."""
         for child in self._children:
-            self._running[child] = _spawn(child)
+            self._running.append(_spawn(child))
 
     def ready(self, url: str, timeout_s: float) -> bool:
         """Whether the server at `url` says that it is ready, within the time and while every child lives."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and all(p.poll() is None for p in self._running.values()):
+        while time.monotonic() < deadline and all(p.poll() is None for p in self._running):
             if _answers(f"{url}/readyz"):
                 return True
             time.sleep(_POLL_S)
@@ -58,20 +57,21 @@ class Family:
     def watch(self) -> str:
         """Returns only when a child cannot be kept alive: its name."""
         while True:
-            for child, process in list(self._running.items()):
-                if process.poll() is not None:
-                    _log.error("serve.child_ended", child=child.name, status=process.returncode)
+            for place, child in enumerate(self._children):
+                status = self._running[place].poll()
+                if status is not None:
+                    _log.error("serve.child_ended", child=child.name, status=status)
                     if self._gives_up(child):
                         return child.name
-                    self._running[child] = _spawn(child)
+                    self._running[place] = _spawn(child)
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
         """No child runs: each was asked to end, and killed where it did not within the grace."""
-        for process in self._running.values():
+        for process in self._running:
             process.terminate()
         deadline = time.monotonic() + _GRACE_S
-        for process in self._running.values():
+        for process in self._running:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -81,8 +81,9 @@ class Family:
 
     def _gives_up(self, child: Child) -> bool:
         now = time.monotonic()
-        self._deaths[child] = [at for at in self._deaths[child] if now - at < self._within_s] + [now]
-        return len(self._deaths[child]) >= self._most_deaths
+        deaths = [at for at in self._deaths[child.name] if now - at < self._within_s] + [now]
+        self._deaths[child.name] = deaths
+        return len(deaths) >= self._most_deaths
 
 
 def free_port(host: str) -> int:
@@ -97,18 +98,13 @@ def free_port(host: str) -> int:
 
 
 def _spawn(child: Child) -> subprocess.Popen[bytes]:
+    lifeline = (sys.executable, "-I", str(Path(__file__).with_name("lifeline.py")), str(os.getpid()))
     return subprocess.Popen(  # noqa: S603 - commands of our own
-        child.command,
+        (*lifeline, *child.command),
         env=dict(child.environment),
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread, and nothing else sees the parent killed
     )
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _answers(url: str) -> bool:

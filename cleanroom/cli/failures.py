@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import uuid
 from collections.abc import Iterator
 from enum import IntEnum
@@ -82,8 +83,13 @@ def sentences(error: Exception) -> Iterator[str]:
                 yield f"  request id: {error.request_id}"
         case _:
             incident = uuid.uuid4().hex
-            _log.error("cli.failed", incident=incident, exc_info=error)
+            _log.error("cli.failed", incident=incident, error=type(error).__qualname__, places=_places(error))
             yield f"error: something failed that should not have. Its log entry has the id {incident}. [internal]"
+
+
+def _places(error: Exception) -> list[str]:
+    """Where in the code it happened. The message stays out: it may hold what nobody should read."""
+    return [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

@@ -11,7 +11,6 @@ from types import FrameType
 
 import click
 
-from cleanroom.bootstrap import configure_logs
 from cleanroom.cli.children import Child, Family, free_port
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.options import home_option, opened
@@ -28,7 +27,6 @@ _READY_S = 60.0
 @home_option
 def serve(host: str, port: int, home: Path) -> None:
     """Run the HTTP server and its executor until Ctrl-C or SIGTERM."""
-    configure_logs()
     with opened(home):
         pass  # what is wrong with the home is said once, by this process
     port = port or free_port(host)

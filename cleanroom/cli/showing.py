@@ -29,9 +29,9 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 
 def finding_lines(findings: Iterable[Finding], sql: str) -> Iterator[str]:
-    """Every finding with the line that it speaks of, a caret under its place, and what would be accepted."""
+    """Every finding, in the order of their places: the line that it speaks of, a caret, and what would be accepted."""
     text = sql.splitlines()
-    for finding in findings:
+    for finding in sorted(findings, key=lambda f: (f.line or 0, f.position or 0)):
         yield ""
         if finding.line is not None and 1 <= finding.line <= len(text):
             yield f"  {finding.line:>3} | {text[finding.line - 1].expandtabs(1)}"

@@ -45,8 +45,8 @@ def outcomes(folder: PolicyFolder) -> tuple[Outcome, ...]:
 
 
 def shown(verdict: Verdict) -> tuple[Finding, ...]:
-    """The findings as the client has them, in the order of their places."""
-    found = (
+    """The findings as the client has them."""
+    return tuple(
         Finding(
             code=f.code,
             message=f.message,
@@ -58,7 +58,6 @@ def shown(verdict: Verdict) -> tuple[Finding, ...]:
         )
         for f in verdict.findings
     )
-    return tuple(sorted(found, key=lambda f: (f.line or 0, f.position or 0)))
 
 
 def _outcome(folder: PolicyFolder, collaboration: CollaborationName, file: str, case: PolicyTestCase) -> Outcome:
