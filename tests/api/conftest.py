@@ -97,7 +97,7 @@ class Caller:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
-        return self.app.test_client().open(path, method=method, json=body, headers=sent)
+        return self.app.test_client().open(path, method=method, json=body, headers=sent, buffered=True)
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.ask("GET", path, **headers)
