@@ -193,11 +193,7 @@ def test_everybody_sees_the_events_that_concern_them(log: Log, sight: Sight | No
 @pytest.mark.parametrize(
     ("sabotage", "fault", "entry"),
     [
-        (
-            "UPDATE log_entry SET canonical = replace(canonical, '\"n\":3', '\"n\":4') WHERE number = 3",
-            Fault.ALTERED,
-            3,
-        ),
+        (f"UPDATE log_entry SET canonical = {REPLACED} WHERE number = 3", Fault.ALTERED, 3),
         ("UPDATE log_entry SET canonical = x'00' WHERE number = 2", Fault.MALFORMED, 2),
         ("DELETE FROM log_entry WHERE number = 4", Fault.MISNUMBERED, 4),
         ("DELETE FROM log_entry WHERE number > 5", Fault.TRUNCATED, 6),
