@@ -29,6 +29,11 @@ DECIMALS = (D("0.00"), D("1.50"), D("-1.50"), D("2.25"), D("-7.55"), D("12.345")
 DOUBLES = (0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 1.005, 2.675, 1e10, 1e-7)
 ODD = (nan, inf, -inf)
 NUMBERS: tuple[Value, ...] = (*INTEGERS, *DECIMALS, *DOUBLES)
+MIDNIGHTS: tuple[Value, ...] = (datetime(2020, 1, 1), date(2020, 1, 1), datetime(2020, 1, 1, 1))
+MIXED: tuple[Value, ...] = (1, D("1.50"), 1.5)
+POWERS: tuple[Value, ...] = (0, 1, -2, 2.5, D("1.50"), 10)
+EXPONENTS: tuple[Value, ...] = (0, -1, 2, 3, 0.5, 400)
+MOMENTS: tuple[Value, ...] = (*DAYS, *TIMES, None)
 TRUTHS = (True, False, None)
 
 SAME_TYPE: list[Arguments] = [
@@ -37,8 +42,8 @@ SAME_TYPE: list[Arguments] = [
     *product((1.5, nan, inf, -0.0, 0.0, None), repeat=2),
     *product(("a", "B", "é", "z", "😀", "｡", "", None), repeat=2),
     *product((date(2020, 1, 1), date(2020, 1, 2), None), repeat=2),
-    *product((datetime(2020, 1, 1), date(2020, 1, 1), datetime(2020, 1, 1, 1)), repeat=2),
-    *product((1, D("1.50"), 1.5), repeat=2),
+    *product(MIDNIGHTS, repeat=2),
+    *product(MIXED, repeat=2),
     *product((True, False, None), repeat=2),
 ]
 PAIRS: list[Arguments] = [*product(NUMBERS, repeat=2), (None, 1), (1, None), (None, None), (2.5, nan), (inf, 2.0)]
@@ -47,6 +52,10 @@ POSITIVE: list[Arguments] = [(n,) for n in (1, 2, 50, D("1.50"), D("12.345"), 0.
 ONE_TEXT: list[Arguments] = [(text,) for text in (*TEXTS, None)]
 PATTERNS = ("", "%", "a%", "%B", "_", "a_b", "a\\%b", "A%", "straSSe", "STRAẞE", "x%y", ".*", None)
 CUTS: list[Arguments] = [*product(("hello", "", "héé", None), (0, 1, 2, -1, -3, 5, 20, -20, None))]
+
+ENDS: list[Arguments] = [*product(DAYS, repeat=2), *product(TIMES, repeat=2), (None, DAYS[0]), (DAYS[0], None)]
+ENDS += [(DAYS[0], TIMES[2]), (TIMES[1], DAYS[1])]
+STEPS: list[Arguments] = [(grain, *ends) for grain in GRAINS for ends in ENDS]
 
 SCALAR_CASES: dict[str, list[Arguments]] = {
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge", "distinct_from", "not_distinct_from"), SAME_TYPE),
@@ -79,11 +88,10 @@ SCALAR_CASES: dict[str, list[Arguments]] = {
     ],
     "coalesce": [(None, 1), (None, None, 3), (1, 2), ("a", "b"), (None, "b"), (1, 2.5), (None, D("1.50"), 2)],
     "nullif": [(1, 1), (1, 2), (None, 1), (1, None), ("a", "a"), (1, 1.0), (D("1.50"), 1.5), (nan, nan)],
-    "date_trunc": [*product(GRAINS, (*DAYS, *TIMES, None))],
-    "extract": [*product(PARTS, (*DAYS, *TIMES, None))],
-    "strftime": [*product((*DAYS, *TIMES, None), FORMATS)],
-    "date_diff": [(grain, *ends) for grain in GRAINS for ends in (*product(DAYS, repeat=2), *product(TIMES, repeat=2))]
-    + [("day", None, DAYS[0]), ("day", DAYS[0], None), ("day", DAYS[0], TIMES[2]), ("week", TIMES[1], DAYS[1])],
+    "date_trunc": [*product(GRAINS, MOMENTS)],
+    "extract": [*product(PARTS, MOMENTS)],
+    "strftime": [*product(MOMENTS, FORMATS)],
+    "date_diff": STEPS,
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "integer_divide", "modulo"), PAIRS),
     "negate": ONE_NUMBER,
     "abs": ONE_NUMBER,
@@ -94,7 +102,7 @@ SCALAR_CASES: dict[str, list[Arguments]] = {
     "ln": POSITIVE,
     "log10": POSITIVE,
     "exp": [*ONE_NUMBER, (1000,), (-1000,)],
-    "power": [*product((0, 1, -2, 2.5, D("1.50"), 10), (0, -1, 2, 3, 0.5, 400)), (None, 1), (nan, 1.0), (inf, -1.0)],
+    "power": [*product(POWERS, EXPONENTS), (None, 1), (nan, 1.0), (inf, -1.0)],
     "greatest": [*SAME_TYPE, (1, None, 3), (None, None, None), (1.0, nan, inf)],
     "least": [*SAME_TYPE, (1, None, 3), (None, None, None), (1.0, nan, -inf)],
     "left": CUTS,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from cleanroom.domain.expression import Value
+from cleanroom.domain.steps import RawTable
 from cleanroom.release import release
 from tests.release.raw_tables import PERSON, ROWS, VIEWER, K, raw, step
 
 
-def released_regions(raw_table: object) -> list[object]:
-    return release(raw_table).rows.column("c10").to_pylist()  # type: ignore[arg-type]
+def released_regions(table: RawTable) -> list[Value]:
+    regions: list[Value] = release(table).rows.column("c10").to_pylist()
+    return regions
 
 
 @pytest.mark.parametrize(("units", "shown"), [(K - 1, False), (K, True), (K + 1, True), (0, False), (None, False)])
