@@ -11,7 +11,7 @@ import marshmallow as ma
 from flask import Request
 from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cleanroom.domain.errors import InvalidInput, Problem, RequestError
 
@@ -72,7 +72,10 @@ def read_json(request: Request) -> Any:
     """
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    return parse_json(request.get_data(cache=True))
+    body = request.get_data(cache=True)
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+        raise RequestEntityTooLarge  # sent in chunks, and cut off at the limit
+    return parse_json(body)
 
 
 def parse_json(body: bytes) -> Any:
