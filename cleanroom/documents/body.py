@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from cleanroom.documents import kinds
 from cleanroom.documents.analysis_rule import with_grains
+from cleanroom.documents.yaml_tree import MOST_NODES
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.identifiers import PartnerName, owner_of
 from cleanroom.domain.policy import AnalysisRule, Connection, Dataset
@@ -31,6 +32,8 @@ def read_document(
 
     Raises InvalidInput with every problem.
     """
+    if _size(body) > MOST_NODES:
+        raise InvalidInput((Problem("policy.too_large", f"the document has more than {MOST_NODES:,} values"),))
     said = {"apiVersion": kinds.API_VERSION, "kind": kind} | dict(address or {})
     differing = tuple(_differs(key, word) for key, word in said.items() if body.get(key, word) != word)
     reading = kinds.read({**said, **{k: v for k, v in body.items() if k not in said}})
@@ -48,6 +51,20 @@ def read_document(
             return with_grains(value, dataset)
         case _:
             return value
+
+
+def _size(body: Mapping[str, object]) -> int:
+    """How many values the body holds, counted no further than one too many."""
+    waiting: list[object] = [body]
+    size = 0
+    while waiting and size <= MOST_NODES:
+        value = waiting.pop()
+        size += 1
+        if isinstance(value, Mapping):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return size
 
 
 def _differs(key: str, word: str) -> Problem:

@@ -17,6 +17,7 @@ from cleanroom.domain.identifiers import IDENTIFIER, RESOURCE_NAME
 JsonSchema = dict[str, Json]
 
 MOST_ENTRIES = 2_000
+MOST_UNKNOWN = 50  # unknown keys told of one mapping: finding what each could have meant takes time
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 RESERVED = {
@@ -220,7 +221,7 @@ class Shape(Schema):
         known = self.known_keys()
         unknown = [k for k in original if k not in known] if isinstance(original, Mapping) else []
         if unknown:
-            raise ValidationError({k: [self._unknown(k, known)] for k in unknown})
+            raise ValidationError({k: [self._unknown(k, known)] for k in unknown[:MOST_UNKNOWN]})
 
     def known_keys(self) -> dict[str, Any]:
         """The keys of the document → their fields."""

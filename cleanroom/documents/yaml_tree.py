@@ -27,6 +27,7 @@ from cleanroom.domain.errors import Problem
 MOST_BYTES = 1 << 20
 MOST_NODES = 20_000  # of one document, aliases counted as what they stand for
 MOST_NODES_OF_FILE = 100_000
+MOST_DOCUMENTS = 1_000
 MOST_DEPTH = 24
 MOST_KEY = 200
 
@@ -75,6 +76,7 @@ class _Reader:
     events: Iterator[Any]
     anchors: dict[str, _Node | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    seen: int = 0  # nodes of the document so far, as written
 
 
 class _Stop(Exception):
@@ -117,9 +119,11 @@ def _documents(text: str) -> tuple[tuple[YamlDocument, ...], tuple[Problem, ...]
                 document, size = _document(event, reader)
                 nodes += size
                 if nodes > MOST_NODES_OF_FILE:
-                    reader.problems.append(_too_many(document.line, "the file", MOST_NODES_OF_FILE))
-                    break
+                    raise _Stop(_too_many(document.line, "the file", MOST_NODES_OF_FILE))
                 documents.append(document)
+                if len(documents) == MOST_DOCUMENTS:
+                    message = f"the file has {MOST_DOCUMENTS:,} documents or more"
+                    raise _Stop(_problem("policy.too_large", message, document.line, "split it into several files"))
     except _Stop as stop:
         reader.problems.append(stop.problem)
     except MarkedYAMLError as error:
@@ -135,6 +139,7 @@ def _document(start: DocumentStartEvent, reader: _Reader) -> tuple[YamlDocument,
     if start.tags or (start.version and tuple(start.version) != (1, 2)):
         raise _Stop(_problem("policy.syntax", "%TAG and %YAML other than 1.2 are not read", line, "remove the % line"))
     reader.anchors.clear()
+    reader.seen = 0
     node = _node(next(reader.events), reader, 1)
     assert isinstance(next(reader.events), DocumentEndEvent)
     lines: dict[Path, int] = {(): line if node.value is None else node.line}
@@ -143,8 +148,11 @@ def _document(start: DocumentStartEvent, reader: _Reader) -> tuple[YamlDocument,
 
 def _node(event: Any, reader: _Reader, depth: int) -> _Node:
     line = event.start_mark.line + 1
+    reader.seen += 1
     if depth > MOST_DEPTH:
         raise _Stop(_too_deep(line))
+    if reader.seen > MOST_NODES:
+        raise _Stop(_too_many(line, "the document", MOST_NODES))
     if isinstance(event, AliasEvent):
         return _alias(event.anchor, line, reader, depth)
     if event.tag is not None:

@@ -136,6 +136,15 @@ def test_any_value_in_any_place_is_read_or_refused(value: object) -> None:
                 read_document(body["kind"], body | {key: value}, partner=RETAILER)
 
 
+@pytest.mark.parametrize("value", [list(range(20_000)), {str(i): [i] for i in range(10_000)}], ids=["list", "mapping"])
+def test_a_body_of_very_many_values_is_refused_at_once(value: object, rule: dict[str, Any]) -> None:
+    assert codes("AnalysisRule", rule | {"columns": value}) == [("policy.too_large", None)]
+
+
+def test_of_very_many_unknown_keys_the_first_are_told(rule: dict[str, Any]) -> None:
+    assert len(codes("AnalysisRule", rule | {f"key{i}": 1 for i in range(10_000)})) == 50
+
+
 def test_a_rule_is_held_against_its_dataset_and_collaboration(rule: dict[str, Any], folder: PolicyFolder) -> None:
     wrong = rule | {"query_runners": ["retailer"], "columns": rule["columns"] | {"phone": {"group": True}}}
     read = read_document("AnalysisRule", wrong, partner=RETAILER)

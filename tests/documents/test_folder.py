@@ -104,6 +104,8 @@ RAW = {
     "deep lists": (b"[" * 5_000 + b"]" * 5_000, "policy.syntax", 1),
     "deep mappings": (b"".join(b" " * i + b"a:\n" for i in range(400)), "policy.syntax", 24),
     "deep aliases": (b"a: &a [[[[[[[[[[1]]]]]]]]]]\nb: [[[[[[[[[[[[[[[[[[[[*a]]]]]]]]]]]]]]]]]]]]", "policy.syntax", 2),
+    "many keys": (b"".join(b"k%d: 1\n" % i for i in range(MOST_NODES)), "policy.too_large", MOST_NODES // 2),
+    "many documents": (b"--- a\n" * 5_000, "policy.too_large", 1_000),
     "a long key": (b"k" * 300 + b": 1", "policy.syntax", 1),
 }
 
