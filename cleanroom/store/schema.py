@@ -90,7 +90,7 @@ document = Table(
     Column("partner", String(63)),  # whose it is; none for a collaboration
     Column("collaboration", String(63)),  # a rule's
     Column("dataset", String(191)),  # a rule's
-    Column("body", Text, nullable=False),  # canonical JSON
+    Column("body", Text, nullable=False),  # JSON
     Column("digest", String(71), nullable=False),
     Column("author", String(191)),  # a principal's id; none for the operator
     Column("written_at", UtcDateTime, nullable=False),

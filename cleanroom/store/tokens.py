@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from cleanroom.store.database import Database
 from cleanroom.store.log import Log
 from cleanroom.store.schema import token
 
-_PREFIX = "crt"
-_SECRET_BYTES = 32
+_FORM = re.compile(r"crt_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}\Z")
+_ID_BYTES, _SECRET_BYTES = 8, 32
 _NO_HASH = bytes(32)
 
 
@@ -60,9 +61,9 @@ class Tokens:
 
         `replace` revokes the principal's earlier tokens. `author` None is the operator. Logged: token.created.
         """
-        token_id = secrets.token_hex(8)
+        token_id = secrets.token_hex(_ID_BYTES)
         principal = Principal(PrincipalId(f"{partner}/{name or token_id}"), partner, frozenset(roles))
-        text = f"{_PREFIX}_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        text = f"crt_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         if replace:
             for earlier in transaction.execute(_live(token.c.principal == principal.id)).all():
                 self.revoke(transaction, earlier.id, at=at, author=author)
@@ -80,10 +81,11 @@ class Tokens:
 
     def authenticate(self, text: str) -> Principal | None:
         """Who holds the token; None where it is not one, or was revoked."""
-        prefix, _, rest = text.partition("_")
-        token_id = rest.partition("_")[0]
+        form = _FORM.match(text)
+        if form is None:
+            return None
         with self._database.read() as connection:
-            row = connection.execute(_live(token.c.id == token_id)).first() if prefix == _PREFIX else None
+            row = connection.execute(_live(token.c.id == form["id"])).first()
         same = hmac.compare_digest(_hash(text), _NO_HASH if row is None else row.hash)
         return _principal(row) if row is not None and same else None
 
@@ -111,7 +113,7 @@ def _live(condition: Any) -> Any:
 
 
 def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _principal(row: Any) -> Principal:

@@ -11,6 +11,7 @@ from cleanroom.domain.policy import Connection, Policy
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log, Sight
 from cleanroom.store.policies import Document, DocumentKey, PolicyBook, key_of
+from cleanroom.store.schema import document
 from tests.store.world import (
     AGENCY,
     COLLABORATION,
@@ -102,6 +103,26 @@ def test_writing_what_holds_already_writes_nothing(database: Database, book: Pol
     size = log.size()
     assert not any(_write(database, book, *DOCUMENTS))
     assert log.size() == size
+
+
+def test_the_order_of_keys_is_no_change_but_the_order_of_columns_is(database: Database, book: PolicyBook) -> None:
+    _write(database, book, *DOCUMENTS)
+    turned = dataclasses.replace(rule(CUSTOMERS), columns=dict(reversed(rule(CUSTOMERS).columns.items())))
+    columns = dataclasses.replace(table(CUSTOMERS), columns=table(CUSTOMERS).columns[::-1])
+    assert _write(database, book, turned, columns) == [False, True]
+    assert book.dataset(CUSTOMERS) == columns
+
+
+def test_a_stored_document_that_cannot_be_read_is_told_and_can_be_written_anew(
+    database: Database, book: PolicyBook
+) -> None:
+    _write(database, book, *DOCUMENTS)
+    with database.begin() as transaction:
+        transaction.execute(document.update().where(document.c.kind == "rule").values(body="{}"))
+    with pytest.raises(OperationError):
+        book.policy(RETAIL_MEDIA)
+    assert _write(database, book, rule(CUSTOMERS)) == [True]
+    assert book.policy(RETAIL_MEDIA) is not None
 
 
 def test_a_query_is_judged_again_under_the_versions_it_was_approved_under(database: Database, book: PolicyBook) -> None:
