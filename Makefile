@@ -1,10 +1,13 @@
 # Needs python3 (3.11 or newer) and make; everything else is installed into .venv from requirements/lock.txt.
+# requirements/runtime.txt is the part of it that a server needs, for the Dockerfile.
 PYTHON ?= python3
 JOBS ?= 2
 PORT ?= 8000
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 SAMPLES := sample_partners/publisher/.generated
+RESOLVE = uv pip compile pyproject.toml requirements/build.in --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 DOCS_TESTS := $(wildcard tests/docs tests/test_docs.py tests/test_tour.py tests/test_readme.py)
 
 .DEFAULT_GOAL := help
@@ -43,10 +46,9 @@ fix: setup ## format, and repair what can be repaired by itself
 bench: setup ## measure, print a table, write benchmarks/results
 	$(BIN)/python -m benchmarks --size small
 
-lock: ## resolve requirements/lock.txt anew (needs uv)
-	uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --all-extras --upgrade \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	  --quiet --output-file requirements/lock.txt
+lock: ## resolve requirements/ anew (needs uv)
+	$(RESOLVE) --all-extras --upgrade --output-file requirements/lock.txt
+	$(RESOLVE) --constraints requirements/lock.txt --output-file requirements/runtime.txt
 
 $(INSTALLED): requirements/lock.txt requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "set-up stopped: there is no $(PYTHON); install Python 3.11 or newer" >&2; exit 1; }
