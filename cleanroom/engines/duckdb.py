@@ -96,12 +96,18 @@ class DuckDBEngine:
             return self._reader
         if self._reader is not None:
             self._reader.close()
+            self._reader = None
         self._sources = dict(sources)
         files = [path for source in sources.values() for path in source.paths]
-        self._reader = open_reader(self._limits, self._folder / "spill", files)
-        for dataset, name in self._names().items():
-            create_view(self._reader, name, sources[dataset])
-        return self._reader
+        reader = open_reader(self._limits, self._folder / "spill", files)
+        try:
+            for dataset, name in self._names().items():
+                create_view(reader, name, sources[dataset])
+        except BaseException:
+            reader.close()
+            raise
+        self._reader = reader
+        return reader
 
     def _names(self) -> dict[DatasetName, str]:
         return {dataset: f"t{i}" for i, dataset in enumerate(sorted(self._sources))}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 import structlog
 
 from cleanroom.domain.errors import CleanroomError, EngineError, SourceError
@@ -23,13 +24,13 @@ _DATA = (
 
 @contextmanager
 def failures_as_codes(*, reads_files: bool) -> Iterator[None]:
-    """Whatever DuckDB raises inside leaves as EngineError or, where files are read, SourceError. ValueError stays a bug."""
+    """Whatever DuckDB raises inside leaves as EngineError or, where files are read, SourceError. Bugs stay bugs."""
     try:
         yield
     except CleanroomError:
         raise
     except Exception as error:
-        if not isinstance(error, duckdb.Error | RuntimeError | OSError | UnicodeError):
+        if not isinstance(error, duckdb.Error | pa.ArrowException | RuntimeError | OSError | UnicodeError):
             raise
         structlog.get_logger().warning("engine.error", error=type(error).__name__)
         raise _failure(error, reads_files=reads_files) from None

@@ -46,6 +46,7 @@ def probes(folder: Path) -> Mapping[str, str]:
 def prepare_bait(folder: Path) -> None:
     """Files that a probe could read, so that a refusal is not merely a missing file."""
     (folder / "bait.csv").write_text("a\n1\n", encoding="utf-8")
+    (folder / "bait.duckdb_extension").write_bytes(b"no extension at all" * 50)
     maker = duckdb.connect(str(folder / "bait.duckdb"))
     maker.execute(f"COPY (SELECT 1 AS a) TO {text_literal(str(folder / 'bait.parquet'))}")
     maker.close()
@@ -64,7 +65,7 @@ def succeeds(connection: duckdb.DuckDBPyConnection, statement: str) -> bool:
 def loads_extensions(connection: duckdb.DuckDBPyConnection, folder: Path) -> bool:
     """Whether the connection so much as looks at a file that it is told to load as an extension."""
     try:
-        connection.execute(f"LOAD {text_literal(str(folder / 'bait.csv'))}")
+        connection.execute(f"LOAD {text_literal(str(folder / 'bait.duckdb_extension'))}")
     except duckdb.PermissionException:
         return False
     except duckdb.Error:

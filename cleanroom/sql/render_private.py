@@ -8,13 +8,14 @@ from typing import cast
 
 from cleanroom.domain.expression import AggregateCall, Column, Expression, Field, SourceColumn, WindowCall, fields_of
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, Filter, Join, Project, Relation, Scan
+from cleanroom.domain.plan import Filter, Join, Project, Relation, Scan
 from cleanroom.domain.policy import Dataset
 from cleanroom.domain.steps import Claim, PrivateStep, column_name, unit_count_name
 from cleanroom.sql.render_aggregate import release_aggregate
 from cleanroom.sql.render_conditional import render_conditional
 from cleanroom.sql.render_expression import comparable, render_expression
 from cleanroom.sql.render_text import name_of, quoted
+from cleanroom.sql.render_units import counted_fields
 
 Tables = Mapping[DatasetName, str]
 
@@ -31,12 +32,12 @@ def render_private(step: PrivateStep, tables: Tables) -> str:
     if step.conditions:
         return render_conditional(step, keys, source)
     measures = [(column_name(m), _measure(m)) for m in step.aggregate.measures]
-    counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(step.units)]
+    counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(counted_fields(step))]
     outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*keys, *measures, *counts))
     if not keys:
         return f"SELECT {outputs} FROM ({source})"
     # Said here for speed; `release` decides.
-    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for _, count in counts)
+    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for count in dict.fromkeys(c for _, c in counts))
     group = ", ".join(str(i + 1) for i in range(len(keys)))
     return f"SELECT {outputs} FROM ({source}) GROUP BY {group}{f' HAVING {enough}' if enough else ''}"
 
@@ -67,7 +68,7 @@ def _measure(field: Field) -> str:
 
 def _used(step: PrivateStep) -> Iterable[Field]:
     """Every column that the step itself reads from its input."""
-    yield from step.units
+    yield from counted_fields(step)
     for key in step.aggregate.keys:
         yield from fields_of(key_expression(key))
     for measure in step.aggregate.measures:
@@ -143,8 +144,6 @@ def provided(relation: Relation) -> frozenset[Field]:
             return provided(below) | frozenset(fields)
         case Scan(fields=fields, units=units):
             return frozenset(fields) | frozenset(units)
-        case Aggregate():
-            return frozenset(relation.fields)
         case _:
             raise ValueError("a relation that people's rows never pass through")
 

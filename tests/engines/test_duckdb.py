@@ -191,6 +191,14 @@ def test_a_file_of_another_schema_is_refused(engine: DuckDBEngine, tmp_path: Pat
     assert failure.value.code == "source.schema_changed"
 
 
+def test_a_source_that_failed_once_fails_again(engine: DuckDBEngine, tmp_path: Path, orders: FileSource) -> None:
+    odd = source(VIEWS, parquet(tmp_path / "v.parquet", "SELECT 'x' AS viewer"))
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            engine.run_private(count_by_shop(), {VIEWS.name: odd, ORDERS.name: orders})
+    assert engine.run_private(count_by_shop(), {ORDERS.name: orders}).rows.num_rows == 2
+
+
 def test_one_odd_file_among_many_is_found(engine: DuckDBEngine, orders: FileSource, tmp_path: Path) -> None:
     narrow = "SELECT 1::INTEGER AS user_id, 'z' AS shop, 1::DECIMAL(5,2) AS amount"
     fits = parquet(tmp_path / "narrow.parquet", narrow)
