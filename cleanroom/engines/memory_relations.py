@@ -54,7 +54,8 @@ def rows_of(relation: Relation, tables: Tables) -> list[Row]:
         case Filter(input=below, predicate=predicate):
             return [row for row in rows_of(below, tables) if evaluate(predicate, row) is True]
         case Project(input=below, fields=fields):
-            return [{f.id: _computed(f, row) for f in fields} for row in rows_of(below, tables)]
+            # The input's columns stay below the new ones: the hidden units travel with every row.
+            return [{**row, **{f.id: _computed(f, row) for f in fields}} for row in rows_of(below, tables)]
         case Join():
             return _joined(relation, tables)
         case Aggregate(keys=keys):
