@@ -23,7 +23,7 @@ from cleanroom.executor.pool import Pool, Warmth
 from cleanroom.executor.wire import Setup
 from cleanroom.store.policies import PolicyBook
 
-_HEADROOM_BYTES = 1024**3  # interpreter, libraries, Arrow, and what an engine's own limit does not count
+_HEADROOM_BYTES = 512 * 1024**2  # interpreter, libraries, Arrow, and what an engine's own limit does not count
 _SECRET = "CLEANROOM_SECRET_"
 
 
@@ -37,6 +37,9 @@ _SECRET = "CLEANROOM_SECRET_"
 @click.option("--spill-mb", type=click.IntRange(0), default=8192, help="Temporary files of one query.")
 @click.option("--result-mb", type=click.IntRange(1), default=64, help="The largest result.")
 @click.option("--grace-s", type=click.FloatRange(min=0), default=10.0, help="What running queries get after SIGTERM.")
+@click.option(
+    "--lease-s", type=click.FloatRange(min=1), default=30.0, help="How long a query stays a silent executor's."
+)
 @click.option("--with-parent", is_flag=True, help="End when the process that started this one ends.")
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     home: Path,
@@ -48,6 +51,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     spill_mb: int,
     result_mb: int,
     grace_s: float,
+    lease_s: float,
     *,
     with_parent: bool,
 ) -> None:
@@ -59,7 +63,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     if with_parent:
         die_with_parent(signal.SIGTERM)
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
-    settings = Settings(home / "executor.heartbeat", concurrency, deadline_s, grace_s=grace_s)
+    settings = Settings(home / "executor.heartbeat", concurrency, deadline_s, lease_s, grace_s)
     try:
         opened = open_home(home, database_url)
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 
 from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.query import QueryRecord
 from cleanroom.domain.steps import Claim
 from cleanroom.executor.wire import Answer
+from cleanroom.store.results import result_digest
 
 
 def started(record: QueryRecord, at: datetime.datetime) -> Event:
@@ -16,11 +16,11 @@ def started(record: QueryRecord, at: datetime.datetime) -> Event:
 
 
 def released(record: QueryRecord, answer: Answer, at: datetime.datetime) -> Event:
-    """With the SHA-256 (hex) of the result's bytes, so that a result can be held against the log."""
+    """With the digest of the result's bytes, so that what a receiver holds can be held against the log."""
     data: dict[str, Json] = {
         "row_count": answer.row_count,
         "columns": answer.column_count,
-        "sha256": hashlib.sha256(answer.result).hexdigest(),
+        "digest": result_digest(answer.result),
         "receivers": list(record.receivers),
     }
     return _event(EventKind.QUERY_RELEASED, record, at, data)

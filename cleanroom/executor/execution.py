@@ -101,6 +101,7 @@ def execute(
     except Cancelled:
         _stop(record, ports, watch.reason)
     except CleanroomError as error:
+        _log.warning("query.failed", query=record.id, code=error.code)
         _fail(record, ports, error.code)
     except Exception as error:
         _log.error("query.unexpected", query=record.id, failure=type(error).__name__)
@@ -120,10 +121,12 @@ def _release(
     sources = {name: source for name, (source, _) in pinned.items()}
     job = Job(record.id, plan, sources, verified.among(plan.claims, sources))
     answer = pool.run(job, deadline_s=deadline_s, cancelled=watch)
+    if answer.detail:
+        _log.warning("worker.failed", query=record.id, code=answer.code, failure=answer.detail)
     for source, connector in pinned.values():
         connector.still(source)
     if answer.code is not None:
-        _explain(record, ports, plan, answer)
+        _tell_owners(record, ports, plan, answer)
         raise EngineError("The worker found no answer.", answer.code)
     verified.add(plan.claims, sources)
     if watch():
@@ -150,9 +153,8 @@ def _pin(name: DatasetName, policy: Policy, ports: Ports) -> tuple[Source, Conne
     return connector.pin(connection, dataset, secret), connector
 
 
-def _explain(record: QueryRecord, ports: Ports, plan: ExecutablePlan, answer: Answer) -> None:
-    """The operator's log gets the class of what failed, the owner's an event for each broken claim."""
-    _log.warning("query.failed", query=record.id, code=answer.code, failure=answer.detail)
+def _tell_owners(record: QueryRecord, ports: Ports, plan: ExecutablePlan, answer: Answer) -> None:
+    """Holds: for each claim that the worker found broken there is an event that its dataset's owner sees."""
     if answer.code == "source.claim_broken":
         for position in sorted(set(answer.broken)):
             if position < len(plan.claims):

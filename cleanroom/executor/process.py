@@ -147,7 +147,15 @@ class WorkerProcess:
 
 def environment(scratch: Path) -> dict[str, str]:
     """All that a worker's environment holds: nothing of the executor's own."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(scratch), "TMPDIR": str(scratch)}
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        # Arrow's own allocator takes gigabytes of address space at a time, which the limit on memory counts as used.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
 
 
 def _pipe(pipe: IO[bytes] | None) -> int:

@@ -25,6 +25,7 @@ CODES = frozenset(
         "engine.failed",
         "engine.deadline",
         "engine.memory",
+        "engine.interrupted",
         "engine.unsafe",
         "engine.result_too_large",
         "source.unreadable",

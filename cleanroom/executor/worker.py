@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,36 +9,11 @@ import pyarrow as pa
 
 from cleanroom import broker
 from cleanroom.domain.errors import CleanroomError, EngineError
-from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.ports import Engine, Source
-from cleanroom.domain.steps import Claim, FinalStep, PrivateStep, RawTable, ReleasedResult, ReleasedTable
+from cleanroom.domain.steps import ReleasedResult
 from cleanroom.engines.duckdb import DuckDBEngine, prove
 from cleanroom.executor.serving import serve
 from cleanroom.executor.wire import Answer, Job, Setup
 from cleanroom.storage import opened
-
-
-class KnownClaims:
-    """An engine that does not check again what is known to hold, and remembers what it found broken."""
-
-    def __init__(self, engine: Engine, known: frozenset[Claim]) -> None:
-        self._engine = engine
-        self._known = known
-        self.found: tuple[Claim, ...] = ()
-
-    def broken(self, claims: Sequence[Claim], sources: Mapping[DatasetName, Source]) -> tuple[Claim, ...]:
-        unknown = tuple(claim for claim in claims if claim not in self._known)
-        self.found = self._engine.broken(unknown, sources) if unknown else ()
-        return self.found
-
-    def run_private(self, step: PrivateStep, sources: Mapping[DatasetName, Source]) -> RawTable:
-        return self._engine.run_private(step, sources)
-
-    def run_final(self, step: FinalStep, tables: Mapping[str, ReleasedTable]) -> ReleasedResult:
-        return self._engine.run_final(step, tables)
-
-    def close(self) -> None:
-        self._engine.close()
 
 
 def main() -> None:
@@ -48,14 +22,16 @@ def main() -> None:
 
 def answer_to(setup: Setup, job: Job) -> Answer:
     """The released result, or the code of why there is none. Nothing else of a failure leaves but its class's name."""
-    engine = KnownClaims(DuckDBEngine(setup.engine, scratch=Path.cwd()), job.known_claims)
     with ExitStack() as files:
         try:
+            engine = DuckDBEngine(setup.engine, scratch=Path.cwd())
+            files.callback(engine.close)
             sources = {name: opened(source, files) for name, source in job.sources.items()}
-            return _released(broker.run(job.plan, engine, sources), setup.result_bytes)
+            return _released(broker.run(job.plan, engine, sources, job.known_claims), setup.result_bytes)
+        except broker.BrokenClaims as error:
+            return Answer(error.code, broken=tuple(map(job.plan.claims.index, error.claims)))
         except CleanroomError as error:
-            broken = tuple(i for i, claim in enumerate(job.plan.claims) if claim in engine.found)
-            return Answer(error.code, type(error.__cause__ or error.__context__ or error).__name__, broken)
+            return Answer(error.code, type(error.__context__ or error).__name__)
         except MemoryError:
             return Answer("engine.memory", "MemoryError")
         except Exception as error:
