@@ -27,11 +27,13 @@ from cleanroom.engines.memory_values import group_key
 class MemoryEngine:
     """Implements `ports.Engine` over plain Python rows.
 
-    `rows` stand in for the sources of the datasets they name: by column name, values of the declared types.
+    `rows` stand in for the sources of the datasets they name: by column name, values of the declared types. They stay
+    when the engine is closed; what it read of sources does not.
     """
 
     def __init__(self, rows: Mapping[DatasetName, Sequence[NamedRow]] | None = None) -> None:
-        self._rows: dict[DatasetName, Sequence[NamedRow]] = dict(rows or {})
+        self._given = dict(rows or {})
+        self._read: dict[DatasetName, Sequence[NamedRow]] = {}
 
     def broken(self, claims: Sequence[Claim], sources: Mapping[DatasetName, Source]) -> tuple[Claim, ...]:
         datasets = self._datasets(sources)
@@ -49,14 +51,13 @@ class MemoryEngine:
         return ReleasedResult(arrow_table([(name, f.type, [row[f.id] for row in rows]) for name, f in named]))
 
     def close(self) -> None:
-        self._rows.clear()
+        self._read.clear()
 
     def _datasets(self, sources: Mapping[DatasetName, Source]) -> Mapping[DatasetName, Sequence[NamedRow]]:
         """The rows given and those of the sources, each source read once."""
-        for name, source in sources.items():
-            if name not in self._rows:
-                self._rows[name] = read(source)
-        return self._rows
+        for name in sources.keys() - self._given.keys() - self._read.keys():
+            self._read[name] = read(sources[name])
+        return {**self._read, **self._given}
 
 
 def _columns(step: PrivateStep) -> Iterator[tuple[str, DataType]]:

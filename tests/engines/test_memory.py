@@ -456,11 +456,18 @@ def test_a_claim_about_a_dataset_that_is_not_there_is_an_error() -> None:
         MemoryEngine().broken([Claim(CUSTOMERS.name, ("user_id",), True)], {})
 
 
-def test_the_twin_is_an_engine_and_forgets_on_close() -> None:
-    engine: Engine = MemoryEngine(rows_for(1))
+def test_the_twin_is_an_engine_and_forgets_what_it_read_on_close(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("user_id,email\n1,a\n1,b\n")
+    read_from = source("csv", file, columns={"user_id": "BIGINT", "email": "VARCHAR"})
+    claim = Claim(CUSTOMERS.name, ("user_id",), True)
+    engine: Engine = MemoryEngine()
+    assert engine.broken([claim], {CUSTOMERS.name: read_from}) == (claim,)
+    file.unlink()
+    assert engine.broken([claim], {CUSTOMERS.name: read_from}) == (claim,)
     engine.close()
-    with pytest.raises(EngineError):
-        engine.run_private(plain_step(PlanBuilder()), {})
+    with pytest.raises(SourceError):
+        engine.broken([claim], {CUSTOMERS.name: read_from})
 
 
 def test_the_twin_needs_no_duckdb() -> None:
