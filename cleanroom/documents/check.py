@@ -158,6 +158,9 @@ def _rule_in(folder: PolicyFolder, rule: AnalysisRule, check_row_filter: RowFilt
     if dataset and collaboration:
         yield from check_rule(rule, dataset, collaboration, folder.datasets, check_row_filter)
         yield from _partners_in(folder, rule)
+    else:
+        yield from rule_contradictions.contradictions(rule)
+        yield from rule_contradictions.beside(rule, dataset) if dataset else ()
 
 
 def _partners_in(folder: PolicyFolder, rule: AnalysisRule) -> Iterator[Problem]:

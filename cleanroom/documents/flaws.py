@@ -36,7 +36,7 @@ def not_enforced(message: str, hint: str) -> Flaw:
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The hint for a word that is not among the known ones: the nearest, or all of them."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     near = difflib.get_close_matches(str(word)[:64].lower(), choices, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"

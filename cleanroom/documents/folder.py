@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from cleanroom.documents import kinds
 from cleanroom.documents.analysis_rule import with_grains
+from cleanroom.documents.check import check_folder
 from cleanroom.documents.fields import kind_of
 from cleanroom.documents.flaws import spell
 from cleanroom.documents.yaml_tree import MOST_BYTES, YamlDocument, read_yaml
@@ -26,11 +28,12 @@ from cleanroom.domain.policy import (
 
 MOST_FILES = 1_000
 _SUFFIXES = (".yaml", ".yml")
+_LEADS_TO_A_DOCUMENT = re.compile(r"(?:^|\.)(?:connection|dataset|collaboration)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A document that is right by itself, and where it stands."""
+    """A document that could be understood, and where it stands."""
 
     value: kinds.Value
     file: str
@@ -49,7 +52,8 @@ def read_folder(path: Path) -> PolicyFolder:
     Roots of connections are absolute: resolved against the file that names them. Names that begin with a dot are passed
     over. How documents fit each other is `check_folder`'s to say.
 
-    Raises InvalidInput with every problem, by file and line.
+    Raises InvalidInput where a document is wrong by itself: with every problem, by file and line, those of documents
+    beside each other included.
     """
     found = _Findings()
     if not path.is_dir():
@@ -65,9 +69,20 @@ def read_folder(path: Path) -> PolicyFolder:
         raise InvalidInput((Problem("policy.too_large", f"the folder holds more than {MOST_FILES:,} files"),))
     for file in files:
         _read_file(file, root, found)
+    folder = _folder(found.documents)
     if found.problems:
-        raise InvalidInput(tuple(sorted(found.problems, key=lambda p: (p.file or "", p.line or 0))))
-    return _folder(found.documents)
+        raise InvalidInput(_all_problems(found.problems, folder))
+    return folder
+
+
+def _all_problems(problems: list[Problem], folder: PolicyFolder) -> tuple[Problem, ...]:
+    """The problems and those of the folder as far as it was understood, without the names that may only be unread."""
+    beside = (
+        p
+        for p in check_folder(folder)
+        if p.code != "policy.unknown_name" or not _LEADS_TO_A_DOCUMENT.search(p.field or "")
+    )
+    return tuple(sorted(dict.fromkeys([*problems, *beside]), key=lambda p: (p.file or "", p.line or 0)))
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[Path]:

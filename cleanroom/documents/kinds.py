@@ -43,7 +43,10 @@ _LATER = {"Template": "write an AnalysisRule: every query is held against it"}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one document: its value, or None and the problems, each with the path of its key."""
+    """What became of one document, and its problems, each with the path of its key.
+
+    `value` is None where the document could not be understood; one that contradicts itself has both.
+    """
 
     value: Value | None
     problems: tuple[tuple[Path, Problem], ...]
@@ -62,7 +65,7 @@ def read(document: Mapping[str, Any]) -> Reading:
         flaws = tuple((path, problem(path, flaw)) for path, flaw in flatten(error.messages))
         return Reading(None, found + flaws)
     wrong = tuple((_path(p.field), p) for p in KINDS[kind].contradictions(value))
-    return Reading(None if found or wrong else value, found + wrong)
+    return Reading(None if found else value, found + wrong)
 
 
 def _header(document: Mapping[str, Any]) -> Iterator[tuple[Path, Problem]]:

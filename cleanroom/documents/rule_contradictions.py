@@ -98,9 +98,9 @@ def _aggregates(declared: DatasetColumn, column: ColumnRule) -> Iterator[Problem
     wrong = sorted(column.aggregate & {"sum", "avg"})
     if wrong and not declared.type.is_number:
         yield _contradiction(
-            f"`{declared.name}` is a {declared.type}: {' and '.join(wrong)} need a number",
+            f"`{declared.name}` is a {declared.type}: {' and '.join(wrong)} cannot be asked of it",
             f"columns.{declared.name}.aggregate",
-            "write [count, count_distinct]",
+            f"take {' and '.join(wrong)} away; count and count_distinct can be asked of any column",
         )
 
 

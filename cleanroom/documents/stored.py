@@ -34,7 +34,7 @@ def _with_header(kind: str, body: dict[str, Json]) -> dict[str, Json]:
 
 def from_document(body: Mapping[str, Any]) -> Document:
     """The value of a stored document. OperationError "store.document_unreadable" where this version cannot enforce it."""
-    value = kinds.read(body).value
-    if value is None or isinstance(value, PolicyTest):
+    reading = kinds.read(body)
+    if reading.problems or reading.value is None or isinstance(reading.value, PolicyTest):
         raise OperationError("A stored document cannot be read by this version.", "store.document_unreadable")
-    return value
+    return reading.value

@@ -263,6 +263,19 @@ def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_document_that_cannot_be_understood_makes_no_other_wrong(tmp_path: Path) -> None:
+    text = GOOD.replace("domain: audience", "domain: people").replace(
+        "region: {group: true,", "region: {group: {grain: day},"
+    )
+    found = problems_of(folder_of(tmp_path, {"a.yaml": text}))
+    assert [p.code for p in found] == ["policy.invalid_value"]
+    text = GOOD.replace("domain: event", "domain: people").replace(
+        "region: {group: true,", "region: {group: {grain: day},"
+    )
+    found = problems_of(folder_of(tmp_path, {"a.yaml": text}))
+    assert [p.code for p in found] == ["policy.invalid_value", "policy.contradiction"]
+
+
 def test_no_message_repeats_a_value_that_was_written(tmp_path: Path) -> None:
     text = GOOD.replace("env:CLEANROOM_SECRET_RETAILER_LAKE", "s3cr3t").replace("domain: event", "domain: s3cr3t")
     found = problems_of(folder_of(tmp_path, {"a.yaml": text.replace("minimum: 50", "minimum: s3cr3t")}))
