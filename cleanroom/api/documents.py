@@ -21,7 +21,7 @@ from cleanroom.documents import (
     read_document,
 )
 from cleanroom.domain.errors import InvalidInput, NotPermitted, Problem
-from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName
+from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, fold
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder
 from cleanroom.sql import check_row_filter
 from cleanroom.store.policies import key_of
@@ -72,6 +72,7 @@ def put_dataset(dataset: str) -> Any:
     with home().database.begin() as transaction:
         folder = home().drawers.policies.folder()
         connection = home().drawers.policies.connection(ConnectionName(value.connection))
+        _require(_spelled_otherwise(value, folder))
         _require(check_dataset(value, connection) or _rules_that_break(value, folder))
         return _write(transaction, value)
 
@@ -133,6 +134,14 @@ def _require_admitted(connection: Connection) -> None:
             "The operator has not admitted this location for your partner; ask for it to be admitted.",
             "connection.not_admitted",
         )
+
+
+def _spelled_otherwise(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem, ...]:
+    """Engines tell names apart without regard to case: two datasets whose names differ in nothing else are one too many."""
+    others = (d.name for d in folder.datasets if d.name != dataset.name)
+    if fold(dataset.name) not in {fold(name) for name in others}:
+        return ()
+    return (Problem("policy.duplicate", "You have a dataset of this name in other letters' case.", field="name"),)
 
 
 def _rules_that_break(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem, ...]:

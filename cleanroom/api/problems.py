@@ -10,6 +10,7 @@ from flask import Response, g, json
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
+from cleanroom.api.schemas import FindingSchema
 from cleanroom.domain.errors import (
     CleanroomError,
     Conflict,
@@ -61,6 +62,11 @@ class ProblemSchema(ma.Schema):
     detail = ma.fields.String(required=True)
     request_id = ma.fields.String(required=True)
     problems = ma.fields.List(ma.fields.Nested(FieldProblemSchema))
+    id = ma.fields.String(metadata={"description": "query.rejected: the query."})
+    findings = ma.fields.List(
+        ma.fields.Nested(FindingSchema), metadata={"description": "query.rejected: every reason."}
+    )
+    checks = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String())
 
 
 def status_of(error: CleanroomError) -> int:

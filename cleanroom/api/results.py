@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from flask import json
 
@@ -23,7 +21,7 @@ PARQUET = "application/vnd.apache.parquet"
 SAFE_INTEGER = 2**53
 """Integers of smaller magnitude survive every JSON reader (RFC 8259, section 6)."""
 
-_FORMULA = r"^[=+\-@\t\r\n]"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _TYPE_NAMES: Mapping[pa.DataType, str] = {
     pa.bool_(): "BOOLEAN",
     pa.int8(): "TINYINT",
@@ -54,16 +52,14 @@ def json_bytes(table: pa.Table) -> bytes:
 
 
 def csv_bytes(table: pa.Table) -> bytes:
-    """RFC 4180 with a header line, UTF-8. NULL is an empty field, an empty text is "".
+    """RFC 4180 with a header line, UTF-8. Texts are quoted and nothing else is: NULL is an empty field, an empty text "".
 
     Texts and names that a spreadsheet would run as a formula (=, +, -, @, tab, line break first) begin with an
-    apostrophe: they may come from another partner's data. Numbers are never touched.
+    apostrophe: they may come from another partner's data. Other values are written as in JSON.
     """
-    columns = [_defused(column) if _is_text(column.type) else column for column in table.columns]
-    names = _defused(pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
-    out = io.BytesIO()
-    pacsv.write_csv(pa.table(columns, names=names), out)
-    return out.getvalue()
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    lines = (",".join(map(_csv_field, row)) for row in (table.column_names, *rows))
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def arrow_bytes(table: pa.Table) -> bytes:
@@ -121,11 +117,14 @@ def _not_finite(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def _is_text(arrow: pa.DataType) -> bool:
-    return arrow in (pa.string(), pa.large_string())
-
-
-def _defused(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    risky = pc.fill_null(pc.match_substring_regex(column, _FORMULA), False)
-    marked = pc.binary_join_element_wise(pa.scalar("'", column.type), column, pa.scalar("", column.type))
-    return pc.if_else(risky, marked, column)
+def _csv_field(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            guard = "'" if value.startswith(_FORMULA) else ""
+            return '"' + guard + value.replace('"', '""') + '"'
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(json_value(value))

@@ -63,7 +63,6 @@ class QuerySchema(ma.Schema):
     collaboration = fields.String(required=True)
     runner = fields.String(required=True, metadata=_about("The partner that asked."))
     submitted_at = fields.String(required=True, metadata={"format": "date-time"})
-    finished_at = fields.String(allow_none=True, metadata={"format": "date-time"})
     sql = fields.String(metadata=_about("For the runner and the owners of the datasets."))
     datasets = fields.List(fields.String())
     findings = fields.List(fields.Nested(FindingSchema), required=True)

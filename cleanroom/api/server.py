@@ -39,6 +39,7 @@ def serve(make_app: Callable[[], Flask], address: Address, *, threads: int = 16,
         "loglevel": "warning",
         "proc_name": "cleanroom-api",
         "control_socket_disable": True,
+        "umask": 0o077,
         "forwarded_allow_ips": "",
     }
     _Application(make_app, options).run()

@@ -45,7 +45,6 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         "collaboration": record.collaboration,
         "runner": record.principal.partner,
         "submitted_at": instant(record.submitted_at),
-        "finished_at": instant(record.finished_at) if record.finished_at else None,
         **text,
         "findings": [finding_view(f) for f in record.findings] if involved else [],
         "failure": record.failure,

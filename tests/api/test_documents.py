@@ -87,6 +87,10 @@ def test_a_dataset_that_a_rule_would_no_longer_fit_is_refused(shop: Caller) -> N
     assert "media" in refused.json["problems"][0]["message"]
 
 
+def test_two_datasets_whose_names_differ_in_case_alone_are_refused(shop: Caller) -> None:
+    assert refused_codes(shop.put("/v1/datasets/shop.Customers", dataset("shop.Customers"))) == ["policy.duplicate"]
+
+
 @pytest.mark.parametrize("name", ["press-lake", "nobody-lake"])
 def test_a_dataset_on_a_connection_of_others_is_told_as_one_on_none(house: House, shop: Caller, name: str) -> None:
     house.write(connection("press", str(house.data.parent / "press")))

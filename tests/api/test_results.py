@@ -77,13 +77,20 @@ def test_an_empty_result_has_columns_and_no_rows() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_csv_texts_that_a_spreadsheet_would_run_are_defused(text: str) -> None:
-    assert csv_bytes(pa.table({"x": [text]})) == f'"x"\n"\'{text}"\n'.encode()
-    assert csv_bytes(pa.table({text: [1]})) == f'"\'{text}"\n1\n'.encode()
+    assert csv_bytes(pa.table({"x": [text]})) == b'"x"\r\n"\'' + text.encode() + b'"\r\n'
+    assert csv_bytes(pa.table({text: [1]})) == b"\"'" + text.encode() + b'"\r\n1\r\n'
 
 
 def test_csv_tells_null_from_the_empty_text_and_leaves_numbers_alone() -> None:
     table = pa.table({"t": ["", None, 'a"b'], "n": pa.array([-5, None, 3])})
-    assert csv_bytes(table) == b'"t","n"\n"",-5\n,\n"a""b",3\n'
+    assert csv_bytes(table) == b'"t","n"\r\n"",-5\r\n,\r\n"a""b",3\r\n'
+
+
+def test_csv_writes_other_values_as_json_does() -> None:
+    row = csv_bytes(TABLE).splitlines()[1]
+    assert row == b'"north",61,10.50,2024-02-29,2024-02-29T12:30:00,0.5,true'
+    tiny = pa.table({"x": pa.array([Decimal("0.0000000001"), Decimal(0)], pa.decimal128(38, 10))})
+    assert csv_bytes(tiny) == b'"x"\r\n0.0000000001\r\n0.0000000000\r\n'
 
 
 def test_arrow_and_parquet_come_back_equal() -> None:
