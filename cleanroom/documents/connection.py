@@ -79,7 +79,7 @@ def contradictions(value: Connection, partners: Iterable[PartnerName] = ()) -> I
     for other in sorted({*partners} - {value.partner}):
         theirs = secret_prefix(other)
         if value.secret.startswith(theirs) and len(theirs) >= len(mine):
-            yield _secret_problem("could be another partner's as well", f"choose a name that does not begin {theirs}")
+            yield _secret_problem("could be another partner's as well", f"write another word after {mine}")
 
 
 def _secret_problem(message: str, hint: str) -> Problem:
