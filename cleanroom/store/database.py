@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from cleanroom.domain.errors import OperationError
-from cleanroom.store import migration, sqlite
+from cleanroom.store import migration, postgresql, sqlite
 
 
 class Database:
@@ -23,7 +23,7 @@ class Database:
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
         self._reader = engine
         if engine.dialect.name == "postgresql":
-            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._reader = engine.execution_options(**postgresql.READER_OPTIONS)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -68,10 +68,13 @@ def _engine(url: str) -> Engine:
         engine = create_engine(url, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise OperationError("The database URL is not one that is supported.", "store.url") from error
-    if engine.dialect.name not in ("sqlite", "postgresql"):
-        raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
-    if engine.dialect.name == "sqlite":
-        sqlite.configure(engine)
+    match engine.dialect.name:
+        case "sqlite":
+            sqlite.configure(engine)
+        case "postgresql":
+            postgresql.configure(engine)
+        case _:
+            raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
     return engine
 
 

@@ -199,8 +199,9 @@ def _write_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
 
 def _entries(connection: Connection) -> Iterator[Entry]:
     rows = select(log_entry.c.canonical, log_entry.c.signature).order_by(log_entry.c.number)
-    found = connection.execute(rows, execution_options={"yield_per": 500})
-    return (Entry(row.canonical, row.signature) for row in found)
+    with connection.execute(rows, execution_options={"yield_per": 500}) as found:
+        for row in found:
+            yield Entry(row.canonical, row.signature)
 
 
 def _seen(sight: Sight | None) -> tuple[ColumnElement[bool], ...]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
@@ -79,9 +80,9 @@ def test_a_schema_of_a_later_version_is_not_current(database: Database) -> None:
     assert not database.is_current()
 
 
-def test_only_one_file_speaks_the_sql_of_sqlite() -> None:
+@pytest.mark.parametrize(
+    ("word", "file"), [("PRAGMA", "sqlite.py"), ("IMMEDIATE", "sqlite.py"), ("pg_", "postgresql.py")]
+)
+def test_one_file_each_speaks_the_sql_of_one_database(word: str, file: str) -> None:
     folder = Path(cleanroom.store.__file__).parent
-    speaking = [
-        file.name for file in folder.rglob("*.py") if "PRAGMA" in file.read_text() or "IMMEDIATE" in file.read_text()
-    ]
-    assert speaking == ["sqlite.py"]
+    assert [path.name for path in folder.rglob("*.py") if word in path.read_text()] == [file]
