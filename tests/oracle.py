@@ -70,6 +70,11 @@ def base_rows(step: PrivateStep, members: Sequence[Member], measure: Field) -> d
     return {source: frozenset(member.behind[source] for member in used) for source in sources}
 
 
+def protected(step: PrivateStep) -> tuple[Field, ...]:
+    """The unit columns of every scan below the step, whichever of them it says it counts."""
+    return tuple(unit for r in relations(step.aggregate.input) if isinstance(r, Scan) for unit in r.units)
+
+
 def units_of(unit: Field, members: Iterable[Member]) -> frozenset[Hashable]:
     """The distinct people of one unit column among joined rows."""
     return frozenset(_plain(member.values[unit.id]) for member in members)
@@ -106,7 +111,7 @@ def assert_enough_units(step: PrivateStep, released: ReleasedTable, groups: Grou
     """(a) Each shown row has the threshold's number of people of every source."""
     for row in released.rows.to_pylist():
         members = groups[_key(step, row)]
-        for unit in step.units:
+        for unit in protected(step):
             people = len(units_of(unit, members))
             assert people >= step.minimum_units, f"a row of {people} {unit.name} is shown"
 
@@ -166,7 +171,7 @@ def assert_nothing_held_back(step: PrivateStep, released: ReleasedTable, groups:
 
 
 def assert_all_enough(step: PrivateStep, members: Sequence[Member], what: str) -> None:
-    for unit in step.units:
+    for unit in protected(step):
         people = len(units_of(unit, members))
         assert people >= step.minimum_units, f"{what} rests on {people} {unit.name}"
 
@@ -355,7 +360,7 @@ def _classes(
 
 
 def _enough(step: PrivateStep, members: Sequence[Member]) -> bool:
-    return all(len(units_of(unit, members)) >= step.minimum_units for unit in step.units)
+    return all(len(units_of(unit, members)) >= step.minimum_units for unit in protected(step))
 
 
 def _key(step: PrivateStep, row: Mapping[str, Value]) -> Key:

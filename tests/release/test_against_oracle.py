@@ -141,6 +141,15 @@ def test_the_oracle_catches_a_small_group() -> None:
         oracle.assert_sound(step, shown(step, datasets, 1), datasets)
 
 
+def test_the_oracle_catches_a_source_that_was_not_counted() -> None:
+    step = joined_step(keys=False)
+    customers: list[Mapping[str, Value]] = [{"user_id": n, "email": "e0", "region": "n"} for n in range(9)]
+    orders: list[Mapping[str, Value]] = [{"email": "e0", "shop": "a", "amount": Decimal(1)}]
+    datasets: oracle.Datasets = {CUSTOMERS.name: customers, ORDERS.name: orders}
+    with pytest.raises(AssertionError, match="a row of 1 email"):
+        oracle.assert_sound(step, run(replace(step, units=step.units[:1]), datasets), datasets)
+
+
 def test_the_oracle_catches_a_small_atom() -> None:
     step = joined_step(keys=False)
     # All but one of the amounts are known: the difference of the two counts is that one person.
