@@ -21,7 +21,6 @@ from cleanroom.domain.steps import (
 from cleanroom.sql.render_aggregate import release_aggregate
 from cleanroom.sql.render_expression import render_expression
 from cleanroom.sql.render_text import name_of, quoted
-from cleanroom.sql.render_units import counted_fields
 
 MOST_CONDITIONS = 60
 """Bits of a mask that a BIGINT holds with room to spare."""
@@ -33,9 +32,7 @@ def render_conditional(step: PrivateStep, keys: Sequence[tuple[str, str]], sourc
         raise ValueError("more conditions than a mask has bits")
     names = [quoted(name) for name, _ in keys]
     tables = [("_base", "MATERIALIZED ", _base(step, keys, source)), ("_measures", "", _measures(step, names))]
-    counted = counted_fields(step)
-    slots = [counted.index(field) for field in counted]
-    for unit in sorted(set(slots)):
+    for unit in range(len(step.units)):
         tables.append((f"_pairs{unit}", "MATERIALIZED ", _pairs(unit, names)))
         tables.append((f"_counts{unit}", "", _counts(step, unit, names)))
         tables.append((f"_atoms{unit}", "", _atoms(unit, names)))
@@ -47,28 +44,25 @@ def render_conditional(step: PrivateStep, keys: Sequence[tuple[str, str]], sourc
         for name, _, _ in tables
         if name.startswith(("_counts", "_atoms", "_classes"))
     )
-    outputs = ", ".join([*(f"_measures.{name} AS {name}" for name in names), *_outputs(step, slots)])
-    counts = [f"(_counts{j}.{quoted(unit_count_name(j))} >= {int(step.minimum_units)})" for j in sorted(set(slots))]
+    outputs = ", ".join([*(f"_measures.{name} AS {name}" for name in names), *_outputs(step)])
+    counts = (f"(_counts{j}.{quoted(unit_count_name(j))} >= {int(step.minimum_units)})" for j in range(len(step.units)))
     # Said here for speed; `release` decides.
-    enough = f" WHERE {' AND '.join(counts)}" if names and counts else ""
+    enough = f" WHERE {' AND '.join(counts)}" if names and step.units else ""
     return f"WITH {written} SELECT {outputs} FROM _measures {joined}{enough}"
 
 
-def _outputs(step: PrivateStep, slots: Sequence[int]) -> Iterator[str]:
-    """All columns but the keys. `slots[j]` is the unit whose tables serve unit j: itself, or an earlier one equal to it."""
+def _outputs(step: PrivateStep) -> Iterator[str]:
+    units = range(len(step.units))
     yield from (f"_measures.{name_of(m)} AS {name_of(m)}" for m in step.aggregate.measures)
-    for j, slot in enumerate(slots):
-        yield _output(f"_counts{slot}", unit_count_name(slot), unit_count_name(j))
-    for j, slot in enumerate(slots):
-        yield _output(f"_atoms{slot}", atom_minimum_name(slot), atom_minimum_name(j))
-        for i in range(len(step.conditions)):
-            yield _output(f"_counts{slot}", cell_count_name(i, slot), cell_count_name(i, j))
-        for m in step.distinct_measures:
-            yield _output(f"_classes{m.id}", distinct_minimum_name(m, slot), distinct_minimum_name(m, j))
+    yield from (_output(f"_counts{j}", unit_count_name(j)) for j in units)
+    for j in units:
+        yield _output(f"_atoms{j}", atom_minimum_name(j))
+        yield from (_output(f"_counts{j}", cell_count_name(i, j)) for i in range(len(step.conditions)))
+        yield from (_output(f"_classes{m.id}", distinct_minimum_name(m, j)) for m in step.distinct_measures)
 
 
-def _output(table: str, name: str, shown: str) -> str:
-    return f"{table}.{quoted(name)} AS {quoted(shown)}"
+def _output(table: str, name: str) -> str:
+    return f"{table}.{quoted(name)} AS {quoted(name)}"
 
 
 def _base(step: PrivateStep, keys: Sequence[tuple[str, str]], source: str) -> str:
@@ -78,7 +72,7 @@ def _base(step: PrivateStep, keys: Sequence[tuple[str, str]], source: str) -> st
         for m in step.aggregate.measures
         if (call := cast(AggregateCall, m.origin)).argument is not None
     ]
-    units = [(f"u{j}", name_of(unit)) for j, unit in enumerate(counted_fields(step))]
+    units = [(f"u{j}", name_of(unit)) for j, unit in enumerate(step.units)]
     bits = " | ".join(
         f"(CASE WHEN ({render_expression(c)} IS TRUE) THEN CAST({2**i} AS BIGINT) ELSE CAST(0 AS BIGINT) END)"
         for i, c in enumerate(step.conditions)
@@ -122,8 +116,7 @@ def _atoms(unit: int, names: Sequence[str]) -> str:
 def _classes(step: PrivateStep, measure: Field, names: Sequence[str]) -> str:
     """The least class of values: those of the measure's argument that occur under exactly the same set of masks."""
     value = quoted(f"x{measure.id}")
-    counted = counted_fields(step)
-    units = sorted({counted.index(field) for field in counted})
+    units = range(len(step.units))
     by_value = [*names, value]
     masks = (
         f"SELECT {', '.join(by_value)}, list_sort(list(DISTINCT mask)) AS class FROM _base"

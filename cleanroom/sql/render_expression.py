@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import assert_never
 
-from cleanroom.domain.expression import Call, Case, Cast, Column, Expression, Literal, Missing
+from cleanroom.domain.expression import Call, Case, Cast, Column, Expression, Literal, Missing, children
 from cleanroom.domain.functions import EXTRACT_GRAINS
 from cleanroom.domain.grain import DECLARABLE_GRAINS
 from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, INTEGERS, NUMBERS, TIMESTAMP, VARCHAR, DataType, Kind
@@ -82,7 +82,7 @@ def _case(node: Case) -> str:
         f"WHEN {render_expression(when)} THEN {_result(then, node.type)}" for when, then in node.branches
     )
     default = "" if node.default is None else f" ELSE {_result(node.default, node.type)}"
-    return f"(CASE {branches}{default} END)"
+    return _guarded(f"(CASE {branches}{default} END)", children(node))
 
 
 def _result(node: Expression, target: DataType) -> str:
@@ -92,8 +92,14 @@ def _result(node: Expression, target: DataType) -> str:
     return as_type(node, target)
 
 
+def _guarded(text: str, parts: Sequence[Expression]) -> str:
+    """Inside TRY where a part computes a DECIMAL: bringing two scales together may overflow what their types promise."""
+    computed = any(isinstance(part, Call | Case) and part.type.kind is Kind.DECIMAL for part in parts)
+    return f"TRY({text})" if computed else text
+
+
 def _infix(operator: str) -> Callable[[Call], str]:
-    return lambda call: "(" + f" {operator} ".join(comparable(call.arguments)) + ")"
+    return lambda call: _guarded("(" + f" {operator} ".join(comparable(call.arguments)) + ")", call.arguments)
 
 
 def _logic(operator: str) -> Callable[[Call], str]:
@@ -121,7 +127,7 @@ def _text_and_counts(name: str) -> Callable[[Call], str]:
 
 
 def _merged(name: str) -> Callable[[Call], str]:
-    return lambda call: f"{name}({', '.join(_result(a, call.type) for a in call.arguments)})"
+    return lambda call: _guarded(f"{name}({', '.join(_result(a, call.type) for a in call.arguments)})", call.arguments)
 
 
 def _double(name: str) -> Callable[[Call], str]:
@@ -135,7 +141,7 @@ def _above(name: str, floor: str) -> Callable[[Call], str]:
 
 def _in(call: Call) -> str:
     first, *others = comparable(call.arguments)
-    return f"({first} IN ({', '.join(others)}))"
+    return _guarded(f"({first} IN ({', '.join(others)}))", call.arguments)
 
 
 def _not(call: Call) -> str:
@@ -144,7 +150,8 @@ def _not(call: Call) -> str:
 
 def _nullif(call: Call) -> str:
     kept, compared = comparable(call.arguments)
-    return f"(CASE WHEN ({kept} = {compared}) THEN NULL ELSE {render_expression(call.arguments[0])} END)"
+    text = f"(CASE WHEN ({kept} = {compared}) THEN NULL ELSE {render_expression(call.arguments[0])} END)"
+    return _guarded(text, call.arguments)
 
 
 def _replace(call: Call) -> str:

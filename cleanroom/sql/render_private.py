@@ -15,7 +15,6 @@ from cleanroom.sql.render_aggregate import release_aggregate
 from cleanroom.sql.render_conditional import render_conditional
 from cleanroom.sql.render_expression import comparable, render_expression
 from cleanroom.sql.render_text import name_of, quoted
-from cleanroom.sql.render_units import counted_fields
 
 Tables = Mapping[DatasetName, str]
 
@@ -32,12 +31,12 @@ def render_private(step: PrivateStep, tables: Tables) -> str:
     if step.conditions:
         return render_conditional(step, keys, source)
     measures = [(column_name(m), _measure(m)) for m in step.aggregate.measures]
-    counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(counted_fields(step))]
+    counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(step.units)]
     outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*keys, *measures, *counts))
     if not keys:
         return f"SELECT {outputs} FROM ({source})"
     # Said here for speed; `release` decides.
-    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for count in dict.fromkeys(c for _, c in counts))
+    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for _, count in counts)
     group = ", ".join(str(i + 1) for i in range(len(keys)))
     return f"SELECT {outputs} FROM ({source}) GROUP BY {group}{f' HAVING {enough}' if enough else ''}"
 
@@ -68,7 +67,7 @@ def _measure(field: Field) -> str:
 
 def _used(step: PrivateStep) -> Iterable[Field]:
     """Every column that the step itself reads from its input."""
-    yield from counted_fields(step)
+    yield from step.units
     for key in step.aggregate.keys:
         yield from fields_of(key_expression(key))
     for measure in step.aggregate.measures:

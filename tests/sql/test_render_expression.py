@@ -295,3 +295,17 @@ def test_no_value_makes_a_comparison_raise(kind: str, other: str) -> None:
         connection.execute(f"SELECT {render_expression(node)} FROM l, r").fetchall()
     merged = Case(((call("gt", left, right), left),), right, DOUBLE)
     connection.execute(f"SELECT {render_expression(merged)} FROM l, r").fetchall()
+
+
+def test_no_computed_decimal_makes_a_comparison_or_choice_raise() -> None:
+    x, name = column("DECIMAL(38,2)")
+    fine = call("multiply", call("multiply", x, x, type=x.type), Decimal("0.0000000001"), type=x.type)
+    for node in (
+        call("gt", fine, LARGEST),
+        call("in", fine, x, 5),
+        call("nullif", x, fine, type=x.type),
+        call("coalesce", fine, x, type=x.type),
+        call("greatest", x, fine, type=x.type),
+        Case(((call("gt", x, 0), x),), fine, x.type),
+    ):
+        column_answers(node, name, "DECIMAL(38,2)", "NULL", "9" * 36, "-1.5", "123456789012")
