@@ -86,25 +86,35 @@ class Family:
         return len(deaths) >= self._most_deaths
 
 
-def free_port(host: str) -> int:
-    """A port of `host` on which nobody listens at the moment."""
+def usable_port(host: str, port: int) -> int:
+    """The port, on which nobody listens at the moment; one that the system chooses where it is 0.
+
+    OperationError serve.address where the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as listener:
-            listener.bind((host, 0))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
             return int(listener.getsockname()[1])
-    except OSError:
-        raise OperationError("That address is none of this machine's.", "serve.address") from None
+    except (OSError, UnicodeError):
+        message = (
+            f"Nothing can listen at {host}, port {port}: the port is taken, or the address is none of this machine's."
+        )
+        raise OperationError(message, "serve.address") from None
 
 
 def _spawn(child: Child) -> subprocess.Popen[bytes]:
     lifeline = (sys.executable, "-I", str(Path(__file__).with_name("lifeline.py")), str(os.getpid()))
-    return subprocess.Popen(  # noqa: S603 - commands of our own
-        (*lifeline, *child.command),
-        env=dict(child.environment),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-    )
+    try:
+        return subprocess.Popen(  # noqa: S603 - commands of our own
+            (*lifeline, *child.command),
+            env=dict(child.environment),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
+        )
+    except OSError:
+        raise OperationError(f"The {child.name} cannot be started.", "serve.child_failed") from None
 
 
 def _answers(url: str) -> bool:

@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-from cleanroom.cli.children import Child, Family, free_port
+from cleanroom.cli.children import Child, Family, usable_port
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.options import home_option, opened
 
@@ -29,7 +29,7 @@ def serve(host: str, port: int, home: Path) -> None:
     """Run the HTTP server and its executor until Ctrl-C or SIGTERM."""
     with opened(home):
         pass  # what is wrong with the home is said once, by this process
-    port = port or free_port(host)
+    port = usable_port(host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     family = Family(children(home, host, port, os.environ))
