@@ -103,9 +103,9 @@ def test_what_is_no_log_file_is_no_log(file: bytes) -> None:
 
 
 def test_every_bit_of_a_log_file_counts_and_the_entry_is_named() -> None:
-    entries, notes = small_log(3)
-    lines = list(lines_of(entries, notes[3]))
-    head = len(lines) - 3
+    entries, notes = small_log(2)
+    lines = list(lines_of(entries, notes[2]))
+    head = len(lines) - 2
     for at, line in enumerate(lines):
         for bit in range(len(line) * 8):
             flipped = bytearray(line)
