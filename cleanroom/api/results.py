@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ SAFE_INTEGER = 2**53
 """Integers of smaller magnitude survive every JSON reader (RFC 8259, section 6)."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_HUGEINT = pa.decimal128(38, 0)  # Arrow has no wider integer, so that engines hand over whole numbers as this
 _TYPE_NAMES: Mapping[pa.DataType, str] = {
     pa.bool_(): "BOOLEAN",
     pa.int8(): "TINYINT",
@@ -46,8 +47,7 @@ def read_result(stored: bytes) -> pa.Table:
 def json_bytes(table: pa.Table) -> bytes:
     """`{"columns": [{"name", "type"}], "rows": [[…]]}`; see docs/http.md for how each type is written."""
     columns = [{"name": field.name, "type": type_name(field.type)} for field in table.schema]
-    values = [[json_value(v) for v in column.to_pylist()] for column in table.columns]
-    rows = [list(row) for row in zip(*values, strict=True)]
+    rows = [[json_value(v) for v in row] for row in _rows(table)]
     return json.dumps({"columns": columns, "rows": rows}).encode()
 
 
@@ -57,8 +57,7 @@ def csv_bytes(table: pa.Table) -> bytes:
     Texts and names that a spreadsheet would run as a formula (=, +, -, @, tab, line break first) begin with an
     apostrophe: they may come from another partner's data. Other values are written as in JSON.
     """
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    lines = (",".join(map(_csv_field, row)) for row in (table.column_names, *rows))
+    lines = (",".join(map(_csv_field, row)) for row in (table.column_names, *_rows(table)))
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
@@ -87,6 +86,8 @@ WRITERS: Mapping[str, Callable[[pa.Table], bytes]] = {
 
 def type_name(arrow: pa.DataType) -> str:
     """The SQL name of an Arrow type, as the catalog writes it."""
+    if arrow == _HUGEINT:
+        return "HUGEINT"
     if pa.types.is_decimal(arrow):
         return f"DECIMAL({arrow.precision},{arrow.scale})"
     if pa.types.is_timestamp(arrow):
@@ -115,6 +116,15 @@ def _not_finite(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(_values(column) for column in table.columns), strict=True)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return [None if v is None else int(v) for v in values] if column.type == _HUGEINT else values
 
 
 def _csv_field(value: Any) -> str:

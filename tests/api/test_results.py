@@ -36,6 +36,8 @@ def cell(value: Any, arrow: pa.DataType) -> Any:
         (2**53, pa.int64(), str(2**53)),
         (-(2**53), pa.int64(), str(-(2**53))),
         (Decimal(10) ** 37, pa.decimal128(38, 0), "1" + "0" * 37),
+        (Decimal(61), pa.decimal128(38, 0), 61),
+        (Decimal(61), pa.decimal128(37, 0), "61"),
         (Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
         (Decimal("0.0000000001"), pa.decimal128(12, 10), "0.0000000001"),
         (float("nan"), pa.float64(), "NaN"),
@@ -108,7 +110,8 @@ def test_arrow_and_parquet_come_back_equal() -> None:
         (pa.float32(), "FLOAT"),
         (pa.large_string(), "VARCHAR"),
         (pa.timestamp("ns"), "TIMESTAMP"),
-        (pa.decimal128(38, 0), "DECIMAL(38,0)"),
+        (pa.decimal128(38, 0), "HUGEINT"),
+        (pa.decimal128(37, 0), "DECIMAL(37,0)"),
     ],
 )
 def test_types_have_their_sql_names(arrow: pa.DataType, name: str) -> None:
