@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from cleanroom.bootstrap import configure_logs
 from cleanroom.cli import asking, auditing, homes, policies, serving
-from cleanroom.cli.failures import exit_code, tell
+from cleanroom.cli.failures import Exit, exit_code, tell
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -42,19 +43,24 @@ cleanroom.add_command(auditing.audit)
 
 
 def main() -> None:
-    """Runs the command line and exits the process. Never a traceback: see `failures`."""
+    """Runs the words of this process's command line, and exits."""
     configure_logs()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of a command; what there is to say has been said, and never as a traceback."""
     try:
-        code = cleanroom.main(standalone_mode=False)
+        code = cleanroom.main(list(arguments), prog_name="cleanroom", standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code if isinstance(error, click.UsageError) else Exit.FAILED
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        sys.stdout = None  # whoever read it is gone; Python would complain at its end
+        return Exit.DONE
     except Exception as error:
         tell(error)
-        sys.exit(exit_code(error))
-    sys.exit(code if isinstance(code, int) else 0)
+        return exit_code(error)
+    return code if isinstance(code, int) else Exit.DONE
