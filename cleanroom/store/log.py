@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from cleanroom.audit.canonical import canonical, parse
-from cleanroom.audit.checkpoint import Checkpoint, sign
+from cleanroom.audit.checkpoint import Checkpoint, read, sign
 from cleanroom.audit.file import lines_of
 from cleanroom.audit.keys import SigningKey
 from cleanroom.audit.proofs import consistency_proof, inclusion_proof
@@ -53,10 +53,11 @@ class Log:
     def __init__(self, database: Database, key: SigningKey) -> None:
         self._database = database
         self._key = key
+        self._public = key.public
 
     def create(self, at: datetime.datetime) -> LoggedEvent:
         """The log exists and holds event 0, log.created; Conflict where there is one already."""
-        public_key = str(self._key.public)
+        public_key = str(self._public)
         _, note = sign(Checkpoint(self._key.name, 0, EMPTY_ROOT), self._key)
         with self._database.begin() as connection:
             if connection.execute(select(log_head.c.id)).first() is not None:
@@ -130,7 +131,7 @@ class Log:
     def verify(self, kept: Sequence[bytes] = ()) -> Verification:
         """The whole log against its latest checkpoint, and against checkpoints that somebody kept."""
         with self._database.read() as connection:
-            return verify(_entries(connection), _head(connection).checkpoint, self._key.public, kept)
+            return verify(_entries(connection), _head(connection).checkpoint, self._public, kept)
 
     def export(self) -> Iterator[bytes]:
         """The lines of a log file, as of one moment, which `audit.file.verify_file` proves offline."""
@@ -139,10 +140,10 @@ class Log:
 
     def _append(self, connection: Connection, event: Event) -> LoggedEvent:
         head = _head(connection, for_update=True)
-        if head.public_key != str(self._key.public):
+        if head.public_key != str(self._public):
             raise LogError("The signing key is not the one that the audit log was created with.", "log.key_changed")
         entry = canonical(event, head.size)
-        frontier, nodes = grow(_frontier(head), leaf_hash(entry))
+        frontier, nodes = grow(self._frontier(head), leaf_hash(entry))
         signature, note = sign(Checkpoint(self._key.name, frontier.size, frontier.root), self._key)
         _write_entry(connection, head.size, event, entry, signature)
         _write_nodes(connection, nodes)
@@ -151,6 +152,16 @@ class Log:
         if moved.rowcount != 1:
             raise LogError("The audit log's head moved under a writer.", "log.unwritable")
         return LoggedEvent(head.size, entry, event)
+
+    def _frontier(self, head: Any) -> Frontier:
+        """What the head says, if it is what was signed: nothing is built on a head that somebody changed."""
+        packed = bytes(head.frontier)
+        hashes = tuple(packed[i : i + _HASH_BYTES] for i in range(0, len(packed), _HASH_BYTES))
+        frontier = Frontier(head.size, hashes)
+        signed = read(head.checkpoint, self._public)
+        if signed != Checkpoint(self._key.name, head.size, frontier.root) or len(hashes) != signed.size.bit_count():
+            raise LogError("The audit log's head is not the one that was signed.")
+        return frontier
 
 
 class _Nodes:
@@ -173,14 +184,6 @@ def _head(connection: Connection, *, for_update: bool = False) -> Any:
     if row is None:
         raise LogError("There is no audit log yet.", "log.missing")
     return row
-
-
-def _frontier(head: Any) -> Frontier:
-    packed = bytes(head.frontier)
-    hashes = tuple(packed[i : i + _HASH_BYTES] for i in range(0, len(packed), _HASH_BYTES))
-    if len(packed) % _HASH_BYTES or len(hashes) != head.size.bit_count():
-        raise LogError("The audit log's tree is incomplete.")
-    return Frontier(head.size, hashes)
 
 
 def _write_entry(connection: Connection, number: int, event: Event, entry: bytes, signature: bytes) -> None:

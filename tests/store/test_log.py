@@ -81,7 +81,13 @@ SABOTAGE = (
     ("DROP TABLE log_node", "log.unwritable"),
     ("UPDATE log_head SET frontier = x''", "log.broken"),
     ("DELETE FROM log_head", "log.missing"),
-    ("UPDATE log_head SET size = 0, frontier = x''", "log.unwritable"),
+    ("UPDATE log_head SET size = 0, frontier = x''", "log.broken"),
+    ("UPDATE log_head SET size = 2", "log.broken"),
+    ("UPDATE log_head SET frontier = zeroblob(32)", "log.broken"),
+    ("UPDATE log_head SET frontier = CAST(frontier || frontier AS BLOB)", "log.broken"),
+    ("UPDATE log_head SET checkpoint = x''", "log.checkpoint"),
+    ("UPDATE log_head SET public_key = 'other'", "log.key_changed"),
+    ("INSERT INTO log_entry (number, canonical, signature) VALUES (1, x'', x'')", "log.unwritable"),
 )
 ADMITTED = {"partner": "retailer", "root": "/data", "admitted_at": NOON}
 
@@ -106,6 +112,20 @@ def test_an_event_that_cannot_be_written_undoes_the_change(
         change()
     assert refusal.value.code == code
     assert _admitted(database) == 0
+
+
+def test_nothing_is_built_on_another_cut_of_the_same_tree(database: Database, log: Log) -> None:
+    _fill(log, 2)
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE log_head SET frontier = (SELECT CAST(a.hash || b.hash AS BLOB) FROM log_node a, log_node b"
+                ' WHERE a.level = 0 AND a."index" = 0 AND b.level = 0 AND b."index" = 1)'
+            )
+        )  # the two leaves: their root is the signed one, but they are not the frontier of a tree of two
+    with pytest.raises(LogError) as refusal:
+        log.record(happened())
+    assert refusal.value.code == "log.broken"
 
 
 def test_whoever_passes_over_a_failed_event_is_told_at_the_end(database: Database, log: Log) -> None:
