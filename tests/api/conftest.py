@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +16,16 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from cleanroom.api.app import create_app
+from cleanroom.api.context import EXTENSION, Door
 from cleanroom.api.results import arrow_bytes
 from cleanroom.api.settings import ApiSettings
-from cleanroom.bootstrap import Home, init_home
+from cleanroom.bootstrap import Home, init_home, open_home
 from cleanroom.documents import from_document
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import PartnerName, QueryId
 from cleanroom.domain.query import Role
 
+SETTINGS = ApiSettings(poll_interval_s=0.01, most_waiting=2)
 APPROVED = "SELECT region, COUNT(DISTINCT user_id) AS buyers FROM shop.customers GROUP BY region"
 REFUSED = "SELECT notes FROM shop.customers"
 
@@ -125,6 +129,10 @@ class House:
             )
         return Caller(self.app, token)
 
+    def rebuilt(self) -> House:
+        """The same home behind an app of its own, for tests that change the app."""
+        return House(self.home, create_app(self.home, SETTINGS), self.data)
+
     @property
     def anonymous(self) -> Caller:
         return Caller(self.app, None)
@@ -163,14 +171,32 @@ class House:
         )
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    home = init_home(tmp_path / "home")
-    data = tmp_path / "shop"
-    built = House(home, create_app(home, ApiSettings(poll_interval_s=0.01, most_waiting=2)), data)
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that each test gets a copy of, in the folder that holds the partners' data too."""
+    folder = tmp_path_factory.mktemp("furnished")
+    home = init_home(folder / "home")
     with home.database.begin() as transaction:
         for partner in ("shop", "press"):
-            home.drawers.roots.admit(transaction, PartnerName(partner), str(tmp_path / partner), at=home.clock.now())
-    built.write(COLLABORATION, connection("shop", str(data)), dataset(), rule())
-    yield built
+            home.drawers.roots.admit(transaction, PartnerName(partner), str(folder / partner), at=home.clock.now())
+    built = House(home, Flask("nothing"), folder / "shop")
+    built.write(COLLABORATION, connection("shop", str(folder / "shop")), dataset(), rule())
+    home.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def app(furnished: Path) -> Iterator[Flask]:
+    """One app for all tests; `house` puts each test's own home into it."""
+    home = open_home(furnished / "home")
+    yield create_app(home, SETTINGS)
+    home.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished: Path, app: Flask) -> Iterator[House]:
+    shutil.copytree(furnished / "home", tmp_path / "home")
+    home = open_home(tmp_path / "home")
+    app.extensions[EXTENSION] = Door(home, SETTINGS, threading.BoundedSemaphore(SETTINGS.most_waiting))
+    yield House(home, app, furnished / "shop")
     home.close()

@@ -110,6 +110,7 @@ def test_a_fault_of_ours_is_500_with_an_id_and_nothing_else(house: House) -> Non
     def broken() -> str:
         raise RuntimeError("secret value at /srv/data/customers.parquet")
 
+    house = house.rebuilt()
     house.app.view_functions["health.alive"] = broken
     with capture_logs() as logs:
         answer = house.anonymous.get("/healthz")
@@ -125,6 +126,7 @@ def test_what_the_operator_has_to_mend_is_503_with_its_code_only(house: House, e
     def broken() -> str:
         raise error
 
+    house = house.rebuilt()
     house.app.view_functions["health.alive"] = broken
     answer = house.anonymous.get("/healthz")
     assert answer.status_code == 503

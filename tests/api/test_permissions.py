@@ -120,6 +120,7 @@ def test_every_endpoint_is_walked_here(house: House) -> None:
 
 
 def test_an_endpoint_without_an_entry_is_closed(house: House) -> None:
+    house = house.rebuilt()
     house.app.add_url_rule("/forgotten", "forgotten", lambda: "open")
     assert_problem_or(403, house.caller("shop").get("/forgotten"))
     assert_problem_or(401, house.anonymous.get("/forgotten"))
