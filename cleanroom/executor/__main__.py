@@ -16,7 +16,7 @@ from cleanroom.bootstrap import Home, configure_logs, open_home
 from cleanroom.domain.errors import CleanroomError
 from cleanroom.domain.identifiers import PartnerName
 from cleanroom.engines.duckdb import EngineLimits
-from cleanroom.executor.confinement import Confinement, die_with_parent
+from cleanroom.executor.confinement import Confinement
 from cleanroom.executor.execution import Ports
 from cleanroom.executor.loop import Executor, Settings
 from cleanroom.executor.pool import Pool, Warmth
@@ -40,7 +40,6 @@ _SECRET = "CLEANROOM_SECRET_"
 @click.option(
     "--lease-s", type=click.FloatRange(min=1), default=30.0, help="How long a query stays a silent executor's."
 )
-@click.option("--with-parent", is_flag=True, help="End when the process that started this one ends.")
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     home: Path,
     database_url: str | None,
@@ -52,24 +51,19 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     result_mb: int,
     grace_s: float,
     lease_s: float,
-    *,
-    with_parent: bool,
 ) -> None:
     """Runs the approved queries of the clean room at HOME."""
     configure_logs()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if with_parent:
-        die_with_parent(signal.SIGTERM)
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
-    settings = Settings(home / "executor.heartbeat", concurrency, deadline_s, lease_s, grace_s)
     try:
-        opened = open_home(home, database_url)
+        opened = open_home(home.resolve(), database_url)
         try:
-            pool = Pool(
-                setup(engine, deadline_s, result_mb * 1024**2), scratch=home / "scratch", warmth=Warmth(concurrency)
-            )
+            settings = Settings(opened.heartbeat, concurrency, deadline_s, lease_s, grace_s)
+            told = setup(engine, deadline_s, result_mb * 1024**2)
+            pool = Pool(told, scratch=opened.path / "scratch", warmth=Warmth(concurrency))
             Executor(ports(opened, os.environ), pool, settings).run(stop)
         finally:
             opened.close()

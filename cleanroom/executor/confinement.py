@@ -31,7 +31,7 @@ def confine(limits: Confinement, *, executor: int) -> None:
     `executor`: the pid that must be the parent. OSError where the kernel refuses.
     """
     os.umask(0o077)
-    die_with_parent(signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if os.getppid() != executor:  # it died before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
@@ -40,11 +40,6 @@ def confine(limits: Confinement, *, executor: int) -> None:
     _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     _limit(resource.RLIMIT_CPU, limits.cpu_s)
     _limit(resource.RLIMIT_DATA, limits.data_bytes)
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """From here on the kernel sends that signal when the thread that started this process ends. OSError where it refuses."""
-    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def _limit(which: int, most: int) -> None:

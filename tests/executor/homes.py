@@ -108,6 +108,14 @@ class Room:
     def kinds(self, query: str = "q1") -> list[str]:
         return [kind for kind, _ in self.log(query)]
 
+    def redeclare(self, name: DatasetName, *, source: str) -> None:
+        """The dataset's files are others from now on."""
+        drawer = self.home.drawers.policies
+        declared = drawer.dataset(name)
+        assert declared is not None
+        with self.home.database.begin() as transaction:
+            drawer.write(transaction, replace(declared, source=source), author=None, at=self.home.clock.now())
+
     def write(self, dataset: DatasetName, columns: Columns) -> Path:
         partner, _, name = dataset.partition(".")
         path = self.data / partner / f"{name}.parquet"
@@ -151,7 +159,7 @@ def make_executor(
 ) -> Executor:
     """`changed`: ports to put in the place of the home's."""
     settings = Settings(
-        room.home.path / "executor.heartbeat",
+        room.home.heartbeat,
         1,
         deadline_s,
         lease_s=lease_s,

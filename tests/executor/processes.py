@@ -38,7 +38,7 @@ def never() -> bool:
     return False
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], within_s: float = 30.0) -> bool:
     end = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > end:

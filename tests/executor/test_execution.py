@@ -94,6 +94,19 @@ def test_datasets_of_two_partners_are_joined(room: Room, pool: Pool) -> None:
     assert sorted(row["n"] for row in room.rows()) == [1000, 1000]
 
 
+def test_csv_files_of_a_pattern_are_read_as_one_dataset(room: Room, pool: Pool) -> None:
+    folder = room.data / "shop/people"
+    folder.mkdir()
+    for part in range(3):
+        rows = "".join(f"{part * 100 + i},north,1,2\n" for i in range(100))
+        (folder / f"{part}.csv").write_text("person,region,bucket,amount\n" + rows)
+    (room.data / "shop/current").symlink_to("people")
+    room.redeclare(PEOPLE, source="current/*.csv")
+    room.submit(BY_REGION)
+    make_executor(room, pool).run_one()
+    assert room.rows() == [{"region": "north", "people": 300}]
+
+
 def test_queries_run_in_the_order_of_their_submission_until_there_is_none(room: Room, pool: Pool) -> None:
     executor = make_executor(room, pool)
     room.submit(BY_REGION, "q1")
@@ -268,7 +281,7 @@ def test_a_running_query_is_cancelled_within_a_second(crowded: Room, pool: Pool)
 
 
 def test_a_source_that_changes_while_it_is_read_is_not_released(room: Room, pool: Pool) -> None:
-    room.write(PEOPLE, people(1_500))
+    room.write(PEOPLE, people(400))
     room.write(VIEWS, views(100_000))
     room.submit(MONSTROUS)
     in_the_middle(room, pool, lambda _: os.utime(room.data / "shop/people.parquet"))

@@ -43,22 +43,14 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 
 @contextmanager
-def executor_of(room: Room, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [
-        sys.executable,
-        "-m",
-        "cleanroom.executor",
-        "--home",
-        str(room.home.path),
-        "--concurrency",
-        "1",
-        *options,
-    ]
+def executor_of(room: Room, *options: str, concurrency: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+    own = ("--home", str(room.home.path), "--concurrency", str(concurrency), "--threads", "1")
+    command = (sys.executable, "-m", "cleanroom.executor", *own, *options)
     environment = {**os.environ, "CLEANROOM_SECRET_SHOP_LAKE": "hunter2"}
     environment.pop("CLEANROOM_DATABASE_URL", None)
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            assert eventually((room.home.path / "executor.heartbeat").exists, 30)
+            assert eventually((room.home.heartbeat).exists, 30)
             yield process
         finally:
             process.kill()
@@ -85,9 +77,17 @@ def test_it_runs_what_is_queued_and_leaves_nothing_behind_on_sigterm(room: Room)
         workers = children(process.pid)
         assert workers
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     assert not any(running(pid) for pid in workers)
     assert list(room.home.path.glob("scratch/*")) == []
+
+
+def test_a_short_query_does_not_wait_for_a_long_one(room: Room) -> None:
+    with executor_of(room, concurrency=2) as process:
+        busy(room, process)
+        room.submit(BY_REGION, "q2")
+        assert eventually(lambda: state(room, "q2") is QueryState.SUCCEEDED)
+        assert state(room) is QueryState.RUNNING
 
 
 def test_a_worker_knows_no_secret(room: Room) -> None:
@@ -104,7 +104,7 @@ def test_sigterm_kills_what_outlasts_the_grace_and_says_so(room: Room) -> None:
     with executor_of(room, "--grace-s", "0.5") as process:
         busy(room, process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     assert (state(room), room.query().failure) == (QueryState.FAILED, "execution.interrupted")
     assert room.kinds() == ["query.started", "query.failed"]
     assert list(room.home.path.glob("scratch/*")) == []
@@ -118,13 +118,13 @@ def test_a_killed_executor_takes_its_workers_along_and_the_next_one_tells_the_ta
     assert eventually(lambda: not any(running(pid) for pid in workers))
     assert state(room) is QueryState.RUNNING
     assert room.home.drawers.log.verify().holds
-    (room.home.path / "executor.heartbeat").unlink()
+    (room.home.heartbeat).unlink()
     with executor_of(room, "--lease-s", "1") as process:
         assert eventually(lambda: state(room) is QueryState.FAILED, 20)
         room.submit(BY_REGION, "q2")
         assert eventually(lambda: state(room, "q2") is QueryState.SUCCEEDED, 20)
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
     assert room.query().failure == "execution.interrupted"
     assert room.kinds() == ["query.started", "query.failed"]
     assert not room.has_result()
@@ -146,12 +146,12 @@ def test_where_no_worker_proves_its_hardening_nothing_is_leased(room: Room, tmp_
         executor.run(threading.Event())
     assert failed.value.code == "engine.unsafe"
     assert state(room) is QueryState.QUEUED
-    assert not (room.home.path / "executor.heartbeat").exists()
+    assert not (room.home.heartbeat).exists()
     assert children(os.getpid()) == ()
 
 
 def test_the_heartbeat_is_stamped_while_it_runs_and_not_after(room: Room) -> None:
-    heartbeat = room.home.path / "executor.heartbeat"
+    heartbeat = room.home.heartbeat
     stop = threading.Event()
     thread = threading.Thread(target=make_executor(room, make_pool(room)).run, args=(stop,))
     thread.start()
