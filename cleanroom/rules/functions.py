@@ -9,12 +9,12 @@ from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.functions import SCALARS
 from cleanroom.domain.plan import Plan
 from cleanroom.domain.policy import AnalysisRule, Policy
-from cleanroom.rules.uses import Occurrence, all_occurrences
+from cleanroom.rules.uses import Occurrence, occurrences_over_rows
 
 
 def function_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
     """Every function around a column is one that the column's owner lists."""
-    for found in all_occurrences(plan):
+    for found in occurrences_over_rows(plan):
         rule = policy.rules.get(found.dataset)
         if rule is not None:
             for node in found.around:

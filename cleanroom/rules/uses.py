@@ -23,7 +23,7 @@ from cleanroom.domain.expression import (
 from cleanroom.domain.functions import EXTRACT_GRAINS, STRFTIME_GRAINS
 from cleanroom.domain.grain import Grain, at_least
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, expressions, relations, releases
+from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, expressions, inputs_of, relations, releases
 from cleanroom.domain.types import Kind
 
 
@@ -109,10 +109,18 @@ def joins(plan: Plan) -> Iterator[Join]:
 
 
 def all_occurrences(plan: Plan) -> Iterator[Occurrence]:
-    """Every mention of a dataset's column anywhere over rows of people, in the order of the plan."""
+    """Every mention of a dataset's column anywhere, over rows and over groups, in the order of the plan."""
     for relation in relations(plan.root):
         for expression in expressions(relation):
             yield from occurrences(expression)
+
+
+def occurrences_over_rows(plan: Plan) -> Iterator[Occurrence]:
+    """Every mention of a dataset's column in what is computed from rows of people; groups are past judging."""
+    for relation in relations(plan.root):
+        if not all(below.released for below in inputs_of(relation)):
+            for expression in expressions(relation):
+                yield from occurrences(expression)
 
 
 def grain_of(occurrence: Occurrence) -> Grain:

@@ -118,7 +118,7 @@ def _number_call(name: str, parts: tuple[Expression, ...], node: exp.Expr, terms
     for part in parts:
         if not is_family(part.type, "number"):
             return terms.resolution.refuse("type.mismatch", f"Arithmetic needs numbers, not {part.type}.", node)
-    result = types.DOUBLE if name == "divide" else widest(part.type for part in parts)
+    result = types.DOUBLE if name in ("divide", "log10") else widest(part.type for part in parts)
     return Call(name, parts, result, place_of(node))
 
 
@@ -282,6 +282,28 @@ def _cast(node: exp.Expr, terms: Terms) -> Expression:
     return Cast(argument, wanted, place_of(node))
 
 
+def _log(node: exp.Expr, terms: Terms) -> Expression:
+    """LOG(x) and LOG10(x): the decimal logarithm."""
+    terms.resolution.read_whole(node, "this", "expression")
+    base, argument = node.this, node.args.get("expression")
+    if argument is None:
+        argument = base
+    elif not (isinstance(base, exp.Literal) and str(base.this) == "10"):
+        return terms.resolution.unsupported(node, "A logarithm of another base than 10 and e")
+    return _number_call("log10", (translate(argument, terms),), node, terms)
+
+
+def _concat(node: exp.Expr, terms: Terms) -> Expression:
+    """CONCAT(a, b): as ||, but a NULL counts as the empty text."""
+    terms.resolution.read_whole(node, "expressions", "safe", "coalesce")
+    parts = tuple(translate(part, terms) for part in node.expressions)
+    if not parts or not all(is_family(part.type, "text") for part in parts):
+        return terms.resolution.refuse("type.mismatch", "CONCAT joins text.", node, hint="Cast numbers to VARCHAR.")
+    empty = Literal("", types.VARCHAR)
+    filled = tuple(Call("coalesce", (part, empty), types.VARCHAR, place_of(node)) for part in parts)
+    return filled[0] if len(filled) == 1 else Call("concat", filled, types.VARCHAR, place_of(node))
+
+
 def _date(node: exp.Expr, terms: Terms) -> Expression:
     terms.resolution.read_whole(node, "this")
     argument = translate(node.this, terms)
@@ -348,6 +370,8 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.If: _if,
     exp.Cast: _cast,
     exp.Date: _date,
+    exp.Log: _log,
+    exp.Concat: _concat,
     exp.TryCast: _cast,
     **dict.fromkeys(COMPARISONS, _comparison),
     **dict.fromkeys(ARITHMETIC, _arithmetic),

@@ -166,7 +166,7 @@ def _word(node: exp.Expr, known: dict[str, str], what: str, terms: Terms) -> Exp
 def _format(node: exp.Expr, terms: Terms) -> Expression:
     text = str(node.this) if isinstance(node, exp.Literal) and node.args.get("is_string") else None
     directives = None if text is None else _directives(text)
-    if text is None or directives is None or any(d not in STRFTIME_GRAINS for d in directives):
+    if not text or directives is None or any(d not in STRFTIME_GRAINS for d in directives):
         known = " ".join(f"%{d}" for d in STRFTIME_GRAINS)
         return terms.resolution.refuse(
             "sql.unsupported", "This date format is not known.", node, hint=f"Known: {known}"
