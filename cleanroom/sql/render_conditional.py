@@ -40,7 +40,7 @@ def render_conditional(step: PrivateStep, keys: Sequence[tuple[str, str]], sourc
         tables.append((f"_classes{measure.id}", "", _classes(step, measure, names)))
     written = ", ".join(f"{name} AS {how}({query})" for name, how, query in tables)
     joined = " ".join(
-        f"LEFT JOIN {name} ON ({_same(names, '_measures', name)})"
+        f"LEFT JOIN {name} ON ({_same(names, '_measures', name)})" if names else f"CROSS JOIN {name}"
         for name, _, _ in tables
         if name.startswith(("_counts", "_atoms", "_classes"))
     )
@@ -123,7 +123,7 @@ def _classes(step: PrivateStep, measure: Field, names: Sequence[str]) -> str:
         f" WHERE ({value} IS NOT NULL){_group(by_value)}"
     )
     people = ", ".join(f"count(DISTINCT b.u{j}) AS u{j}" for j in units)
-    on = f"{_same(names, 'b', 'v')} AND (b.{value} = v.{value})"
+    on = " AND ".join([*([_same(names, "b", "v")] if names else []), f"(b.{value} = v.{value})"])
     outer = ", ".join([*(f"b.{name} AS {name}" for name in names), people])
     group = ", ".join([*(f"b.{name}" for name in names), "v.class"])
     sizes = f"SELECT {outer} FROM _base AS b INNER JOIN ({masks}) AS v ON ({on}) GROUP BY {group}"
@@ -136,4 +136,4 @@ def _group(columns: Sequence[str]) -> str:
 
 
 def _same(names: Sequence[str], left: str, right: str) -> str:
-    return " AND ".join(f"({left}.{name} IS NOT DISTINCT FROM {right}.{name})" for name in names) or "TRUE"
+    return " AND ".join(f"({left}.{name} IS NOT DISTINCT FROM {right}.{name})" for name in names)

@@ -89,6 +89,27 @@ def test_two_sources_are_joined(engine: DuckDBEngine, orders: FileSource, tmp_pa
     assert rows(engine.run_private(step, sources).rows) == [(15, 5, 5)]
 
 
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_conditional_step_passes_the_second_opinion(
+    engine: DuckDBEngine, orders: FileSource, tmp_path: Path, keyed: bool
+) -> None:
+    path = parquet(tmp_path / "v.parquet", "SELECT i::BIGINT AS viewer, 'a' AS campaign FROM range(5) t(i)")
+    plan = PlanBuilder()
+    left, right = plan.scan(ORDERS), plan.scan(VIEWS)
+    joined = inner_join(left, right, ("shop", "campaign"))
+    people = plan.measure("count_distinct", col(joined, "viewer"))
+    step = release(
+        joined,
+        (plan.computed(col(joined, "shop")),) if keyed else (),
+        (plan.measure("sum", col(joined, "amount")), people),
+        units=(*left.units, *right.units),
+        conditions=(call("not", call("is_null", col(joined, "amount"))),),
+        distinct=(people,),
+    )
+    (row,) = engine.run_private(step, {ORDERS.name: orders, VIEWS.name: source(VIEWS, path)}).rows.to_pylist()
+    assert list(row.values())[-8:] == [40, 5, 40, 40, 40, 5, 5, 5]
+
+
 def test_claims_hold_or_are_broken(engine: DuckDBEngine, orders: FileSource) -> None:
     held = [Claim(ORDERS.name, ("user_id",), unique=False), Claim(ORDERS.name, ("user_id", "amount"), unique=True)]
     broken = [Claim(ORDERS.name, ("user_id",), unique=True)]
