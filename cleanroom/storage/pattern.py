@@ -80,7 +80,16 @@ def _expand(root: Path, folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
 def _names(folder: Path, part: str) -> list[str]:
     """The names in the folder that one component of a pattern matches."""
     if not _MAGIC.search(part):
-        return [part] if os.path.lexists(folder / part) else []
+        return [part] if _exists(folder / part) else []
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     return [n for n in names if fnmatch.fnmatchcase(n, part) and (part.startswith(".") or not n.startswith("."))]
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is anything of that name, a link to nothing included. OSError where the folder keeps it to itself."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

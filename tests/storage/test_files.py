@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -124,14 +127,35 @@ def test_a_link_to_a_device_leaves_the_root(root: Path) -> None:
     assert refusal(root, "zero.csv") == "source.outside_root"
 
 
-def test_a_file_or_folder_without_permission_is_unreadable(root: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("a privileged user reads everything")
-    (root / "orders/1.csv").chmod(0)
-    assert refusal(root, "orders/*.csv") == "source.unreadable"
-    (root / "orders").chmod(0)
-    assert refusal(root, "orders/*.csv") == "source.unreadable"
-    (root / "orders").chmod(0o700)
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from tests.storage.test_files import pin
+from cleanroom.domain.errors import SourceError
+if os.geteuid() == 0:
+    os.setgid(65534), os.setuid(65534)
+try:
+    pin(Path(sys.argv[1]), sys.argv[2])
+except SourceError as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "source"),
+    [("orders/1.csv", "orders/*.csv"), ("orders", "orders/*.csv"), ("orders", "**/1.csv"), ("orders", "orders/1.csv")],
+)
+def test_a_file_or_folder_without_permission_is_unreadable(closed: str, source: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        (root / "orders").mkdir()
+        (root / "orders/1.csv").touch()
+        (root / closed).chmod(0)
+        command = [sys.executable, "-c", UNPRIVILEGED, folder, source]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+        (root / closed).chmod(0o700)
+    assert said.stdout.strip() == "source.unreadable"
 
 
 @pytest.mark.parametrize("admitted", [{}, {PartnerName("rival"): "."}, {SHOP: "orders"}, {SHOP: "../elsewhere"}])
