@@ -48,16 +48,22 @@ def check_python():
 
 def make_environment():
     wanted = "%d.%d" % sys.version_info[:2]
-    show = "import sys, pip; print('%d.%d' % sys.version_info[:2])"
-    try:
-        found = subprocess.check_output([PYTHON, "-c", show], stderr=subprocess.DEVNULL).decode().strip()
-    except (OSError, subprocess.CalledProcessError):
-        found = ""
-    if found == wanted:
+    if answer("import sys; print('%d.%d' % sys.version_info[:2])") != wanted:
+        print("Making .venv with Python %s" % wanted)
+        if subprocess.call([sys.executable, "-m", "venv", "--clear", ENVIRONMENT]) != 0:
+            stop("the virtual environment could not be made in %s; the lines above say why" % ENVIRONMENT)
         return
-    print("Making .venv with Python %s" % wanted)
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", ENVIRONMENT]) != 0:
-        stop("the virtual environment could not be made in %s; the lines above say why" % ENVIRONMENT)
+    has_pip = answer("import pip; print(pip.__name__)") == "pip"
+    if not has_pip and subprocess.call([PYTHON, "-m", "ensurepip"], stdout=subprocess.DEVNULL) != 0:
+        stop("there is no pip in %s, and it could not be put there; remove the folder and try again" % ENVIRONMENT)
+
+
+def answer(code):
+    """What the environment's Python prints for the code; nothing where there is none that works."""
+    try:
+        return subprocess.check_output([PYTHON, "-c", code], stderr=subprocess.DEVNULL).decode().strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def pip(what, *arguments):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,7 @@ class Family:
                 status = self._running[place].poll()
                 if status is not None:
                     _log.error("serve.child_ended", child=child.name, status=status)
+                    _end_group(self._running[place])  # what it started would still hold the port
                     if self._gives_up(child):
                         return child.name
                     self._running[place] = _spawn(child)
@@ -75,7 +78,7 @@ class Family:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                _end_group(process)
                 process.wait()
         self._running.clear()
 
@@ -84,6 +87,12 @@ class Family:
         deaths = [at for at in self._deaths[child.name] if now - at < self._within_s] + [now]
         self._deaths[child.name] = deaths
         return len(deaths) >= self._most_deaths
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Nothing runs that the child started in its own process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def usable_port(host: str, port: int) -> int:
@@ -96,6 +105,7 @@ def usable_port(host: str, port: int) -> int:
         with socket.socket(family) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
+            listener.listen()
             return int(listener.getsockname()[1])
     except (OSError, UnicodeError):
         message = (
