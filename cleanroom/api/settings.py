@@ -15,4 +15,3 @@ class ApiSettings:
     most_waiting: int = 12
     heartbeat_limit_s: float = 30.0
     page_size: int = 50
-    page_limit: int = 200

@@ -8,7 +8,7 @@ from typing import Any
 
 from cleanroom.api.permissions import Standing
 from cleanroom.domain.finding import Finding, Verdict
-from cleanroom.domain.identifiers import PartnerName
+from cleanroom.domain.identifiers import DatasetName, PartnerName
 from cleanroom.domain.policy import AnalysisRule, Collaboration, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
 from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryState
 
@@ -36,7 +36,8 @@ def finding_view(finding: Finding) -> dict[str, Any]:
 
 
 def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]:
-    """The query as someone of these standings may see it: the text for runner and owners, the size for receivers."""
+    """The query as someone of these standings may see it: the text for runner and owners, the size for
+    owners and receivers, as the audit log has it."""
     involved = bool(held & {Standing.RUNNER, Standing.OWNER})
     text = {"sql": record.sql, "datasets": list(record.datasets)} if involved else {}
     return {
@@ -48,7 +49,7 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         **text,
         "findings": [finding_view(f) for f in record.findings] if involved else [],
         "failure": record.failure,
-        "row_count": record.row_count if Standing.RECEIVER in held else None,
+        "row_count": record.row_count if held & {Standing.RECEIVER, Standing.OWNER} else None,
         "notices": [THRESHOLD_NOTICE] if record.state is QueryState.SUCCEEDED else [],
         "links": _links(record, held),
     }
@@ -94,7 +95,7 @@ def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> d
 
 
 def datasets_view(
-    datasets: Iterable[Dataset], rules: Mapping[Any, AnalysisRule], caller: PartnerName
+    datasets: Iterable[Dataset], rules: Mapping[DatasetName, AnalysisRule], caller: PartnerName
 ) -> list[dict[str, Any]]:
     """Those datasets that have a rule, by name."""
     return [dataset_view(d, rules[d.name], caller) for d in sorted(datasets, key=lambda d: d.name) if d.name in rules]

@@ -11,7 +11,7 @@ import pytest
 
 from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.query import Role
-from tests.api.conftest import APPROVED, REFUSED, House
+from tests.api.conftest import APPROVED, REFUSED, House, rule
 
 PARAMETERS: list[dict[str, Any]] = [
     {"sql": APPROVED, "parameters": {}},
@@ -187,13 +187,13 @@ def test_cancel_ends_a_queued_query_once(house: House) -> None:
     assert press.get(f"/v1/queries/{query['id']}/result").json["code"] == "result.none"
 
 
-def test_owner_sees_text_and_findings_but_not_the_size_or_the_rows(house: House) -> None:
+def test_owner_sees_text_findings_and_size_but_not_the_rows(house: House) -> None:
     press, shop = house.caller("press", Role.ANALYST), house.caller("shop", Role.DATA_OWNER, Role.ANALYST)
     query = press.submit().json["id"]
     house.answer(query)
     seen = shop.get(f"/v1/queries/{query}").json
     assert seen["sql"] == APPROVED
-    assert seen["row_count"] is None
+    assert seen["row_count"] == 1
     assert "result" not in seen["links"]
     assert shop.get(f"/v1/queries/{query}/result").status_code == 403
     refused = press.submit(REFUSED).json
@@ -215,6 +215,18 @@ def test_whoever_only_receives_sees_the_result_but_not_the_question(house: House
     refused = press.submit(REFUSED).json["id"]
     assert reader.get(f"/v1/queries/{refused}").status_code == 404
     assert [q["id"] for q in reader.get("/v1/queries").json["queries"]] == [query]
+
+
+def test_a_runner_that_does_not_receive_sees_its_question_but_nothing_of_the_answer(house: House) -> None:
+    house.write({**rule(), "result_receivers": ["reader"]})
+    press = house.caller("press", Role.ANALYST)
+    query = press.submit().json["id"]
+    house.answer(query)
+    seen = press.get(f"/v1/queries/{query}").json
+    assert (seen["state"], seen["sql"], seen["row_count"]) == ("succeeded", APPROVED, None)
+    assert "result" not in seen["links"]
+    assert press.get(f"/v1/queries/{query}/result").status_code == 403
+    assert house.caller("reader", Role.ANALYST).get(f"/v1/queries/{query}/result").status_code == 200
 
 
 def test_a_stranger_cannot_tell_a_query_of_others_from_none(house: House) -> None:
