@@ -1,0 +1,117 @@
+"""The client turns whatever a server says, or does not say, into its own values and its own error."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from cleanroom.client import Client, ClientError, Finding
+
+
+def answering(*responses: httpx.Response) -> tuple[Client, list[httpx.Request]]:
+    """A client whose server gives these answers in turn, and the requests that it got."""
+    waiting, seen = list(responses), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return waiting.pop(0)
+
+    return Client("http://server", "crt_token", transport=httpx.MockTransport(answer)), seen
+
+
+def test_a_question_goes_out_with_token_and_preference() -> None:
+    client, seen = answering(httpx.Response(201, json={"id": "q", "state": "succeeded", "row_count": 3}))
+    query = client.submit("retail media/..", "SELECT 1", wait_s=5)
+    assert (query.state, query.row_count, query.ended) == ("succeeded", 3, True)
+    assert seen[0].url.raw_path == b"/v1/collaborations/retail%20media%2F../queries"
+    assert seen[0].headers["Authorization"] == "Bearer crt_token"
+    assert seen[0].headers["Prefer"] == "wait=5"
+
+
+def test_a_refusal_is_a_value_with_every_finding() -> None:
+    findings = [{"code": "column.blocked", "message": "No.", "line": 1, "position": 8}, {"code": "a.b", "message": "c"}]
+    body = {"code": "query.rejected", "id": "q", "findings": findings}
+    client, _ = answering(httpx.Response(422, json=body))
+    query = client.submit("c", "SELECT 1")
+    assert query.state == "rejected"
+    assert query.findings == (Finding("column.blocked", "No.", line=1, position=8), Finding("a.b", "c"))
+
+
+def test_ask_follows_a_query_until_it_has_ended() -> None:
+    states = ["queued", "running", "failed"]
+    client, seen = answering(
+        *(httpx.Response(200, json={"id": "q", "state": s, "failure": "engine.x"}) for s in states)
+    )
+    assert client.ask("c", "SELECT 1").failure == "engine.x"
+    assert len(seen) == 3
+
+
+def test_waiting_has_an_end() -> None:
+    client, _ = answering(httpx.Response(200, json={"id": "q", "state": "running"}))
+    with pytest.raises(ClientError) as caught:
+        client.wait("q", timeout_s=-1)
+    assert caught.value.code == "client.timeout"
+
+
+def test_the_log_is_read_page_by_page() -> None:
+    pages = ({"events": [{"number": 0}], "next_cursor": "0"}, {"events": [{"number": 4}], "next_cursor": None})
+    client, seen = answering(*(httpx.Response(200, json=page) for page in pages))
+    assert [event["number"] for event in client.audit()] == [0, 4]
+    assert seen[1].url.params["cursor"] == "0"
+
+
+def test_a_result_keeps_names_types_and_rows() -> None:
+    body = {"columns": [{"name": "n", "type": "BIGINT"}], "rows": [[1], [None]]}
+    client, _ = answering(httpx.Response(200, json=body))
+    result = client.result("q")
+    assert result.columns == (("n", "BIGINT"),)
+    assert result.rows == ((1,), (None,))
+
+
+def test_a_problem_becomes_the_error_with_code_place_and_request() -> None:
+    body = {"code": "input.invalid", "detail": "Wrong.", "request_id": "r", "problems": [{"field": "sql"}, "odd"]}
+    client, _ = answering(httpx.Response(422, json=body))
+    with pytest.raises(ClientError) as caught:
+        client.submit("c", "SELECT 1")
+    error = caught.value
+    assert (error.code, error.detail, error.status, error.request_id) == ("input.invalid", "Wrong.", 422, "r")
+    assert error.problems == ({"field": "sql"},)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(502, text="<html>Bad gateway</html>"),
+        httpx.Response(500),
+        httpx.Response(404, json=["not", "an", "object"]),
+        httpx.Response(302, headers={"Location": "http://elsewhere/"}),
+    ],
+)
+def test_an_answer_that_is_not_the_servers_own_is_an_error_without_its_words(response: httpx.Response) -> None:
+    client, _ = answering(response)
+    with pytest.raises(ClientError) as caught:
+        client.query("q")
+    assert caught.value.code == "client.not_ours"
+    assert "html" not in caught.value.detail
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")])
+def test_a_server_that_does_not_answer_is_an_error(failure: httpx.HTTPError) -> None:
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    with (
+        Client("http://server", "t", transport=httpx.MockTransport(fail)) as client,
+        pytest.raises(ClientError) as caught,
+    ):
+        client.collaborations()
+    assert caught.value.status == 0
+
+
+@pytest.mark.parametrize("body", [{}, {"findings": None}, {"columns": None, "rows": []}, {"state": 7}])
+def test_a_body_with_parts_missing_is_no_crash(body: dict[str, object]) -> None:
+    client, _ = answering(*(httpx.Response(200, json=body) for _ in range(4)))
+    client.query("q")
+    client.result("q")
+    client.check("c", "SELECT 1")
+    client.catalog("c")
