@@ -53,5 +53,11 @@ def judge(plan: Plan | None, found: tuple[Finding, ...], policy: Policy, questio
     for rule in RULES:
         findings += [finding for finding in rule(plan, policy, question) if finding not in findings]
     datasets = tuple(dict.fromkeys(DatasetName(scan.dataset) for scan in scans(plan.root)))
-    unique = tuple(dict.fromkeys(findings))
-    return Verdict(question, policy, plan, unique, datasets, receivers(plan, policy))
+    ordered = tuple(sorted(dict.fromkeys(findings), key=_place))
+    return Verdict(question, policy, plan, ordered, datasets, receivers(plan, policy))
+
+
+def _place(finding: Finding) -> tuple[bool, int, int]:
+    """Findings in the order of the text; those about the query as a whole come last."""
+    at = finding.at
+    return (True, 0, 0) if at is None else (False, at.line, at.position)

@@ -83,7 +83,7 @@ def _refused(found: Occurrence, policy: Policy, use: str, code: str, words: str)
         message = f"{name} of {found.dataset} may not be {words}."
         yield Finding(code, message, found.dataset, name, at, _alternatives(rule, use))
     elif found.field.type.is_moment and not _at_grain(found, allowed.grain):
-        message = f"{name} of {found.dataset} may be {words} by {allowed.grain.value} or coarser."
+        message = f"{name} of {found.dataset} may be {words} at the {allowed.grain.value} or coarser."
         yield Finding(code, message, found.dataset, name, at, _grain_hint(name, use, allowed.grain))
 
 
