@@ -54,22 +54,27 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Runs the approved queries of the clean room at HOME."""
     configure_logs()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
+    told = setup(engine, deadline_s, result_mb * 1024**2)
     try:
         opened = open_home(home.resolve(), database_url)
         try:
             settings = Settings(opened.heartbeat, concurrency, deadline_s, lease_s, grace_s)
-            told = setup(engine, deadline_s, result_mb * 1024**2)
-            pool = Pool(told, scratch=opened.path / "scratch", warmth=Warmth(concurrency))
-            Executor(ports(opened, os.environ), pool, settings).run(stop)
+            run(opened, told, settings)
         finally:
             opened.close()
     except CleanroomError as error:
         click.echo(f"{error.code}: {error.message}", err=True)
         sys.exit(4)
+
+
+def run(home: Home, told: Setup, settings: Settings) -> None:
+    """Returns after SIGTERM or SIGINT, when nothing runs any more. EngineError "engine.unsafe"."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    pool = Pool(told, scratch=home.path / "scratch", warmth=Warmth(settings.concurrency))
+    Executor(ports(home, os.environ), pool, settings).run(stop)
 
 
 def setup(engine: EngineLimits, deadline_s: float, result_bytes: int) -> Setup:

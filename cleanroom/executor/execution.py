@@ -147,7 +147,7 @@ def _pin(name: DatasetName, policy: Policy, ports: Ports) -> tuple[Source, Conne
     connection = ports.connections.connection(dataset.connection)
     if connection is None:
         raise SourceError("A dataset's connection is not there.", "source.missing")
-    secret = resolve_secret(connection, ports.secrets, ports.partners())
+    secret = resolve_secret(connection, ports.secrets, ports.partners()) if connection.secret is not None else None
     admitted = {connection.partner: ports.roots(connection.partner)}
     connector = connectors(admitted)[connection.type]
     return connector.pin(connection, dataset, secret), connector
