@@ -307,9 +307,9 @@ def test_a_log_whose_writer_is_killed_is_whole_and_goes_on(url: str, log: Log) -
 
 @pytest.mark.long
 def test_a_log_whose_writers_are_killed_again_and_again_is_whole(url: str, log: Log) -> None:
-    for round_number in range(60):
+    for round_number in range(40):
         bystander = _appender(url, 20)
-        _kill_while_appending(url, log, 0.2 + round_number * 0.013)
+        _kill_while_appending(url, log, 0.2 + round_number * 0.02)
         bystander.communicate(timeout=60)
         assert bystander.returncode == 0
     assert log.verify().holds
