@@ -49,7 +49,7 @@ def _same_type(left: Column, right: Column) -> bool:
 def _listed(pairs: list[Ends], join: Join, plan: Plan, policy: Policy) -> Iterator[Finding]:
     first, second = pairs[0]
     keys = {(one.column, other.column) for one, other in pairs}
-    if first.dataset == second.dataset and _on_own_unit(keys, first, plan):
+    if first.dataset == second.dataset and keys == _own_units(first, plan):
         return
     one_sided = [
         mine
@@ -71,9 +71,10 @@ def _listed(pairs: list[Ends], join: Join, plan: Plan, policy: Policy) -> Iterat
         )
 
 
-def _on_own_unit(keys: set[tuple[str, str]], source: SourceColumn, plan: Plan) -> bool:
+def _own_units(source: SourceColumn, plan: Plan) -> set[tuple[str, str]]:
+    """The pairs on which a dataset may meet itself unlisted: its units and nothing else, any further pair is a condition."""
     scan = next(s for s in scans(plan.root) if s.source == source.source)
-    return {(unit.name, unit.name) for unit in scan.units} <= keys
+    return {(unit.name, unit.name) for unit in scan.units}
 
 
 def _allows(policy: Policy, mine: DatasetName, theirs: DatasetName, used: set[tuple[str, str]]) -> bool:
