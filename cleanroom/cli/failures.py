@@ -81,6 +81,8 @@ def sentences(error: Exception) -> Iterator[str]:
             yield from (f"  {p.get('field', '')}: {p.get('message', '')}" for p in error.problems)
             if error.request_id and error.status >= 500:
                 yield f"  request id: {error.request_id}"
+        case OSError() if error.strerror:
+            yield f"error: The operating system refused: {error.strerror}. [os.refused]"
         case _:
             incident = uuid.uuid4().hex
             _log.error("cli.failed", incident=incident, error=type(error).__qualname__, places=_places(error))

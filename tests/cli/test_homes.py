@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +99,11 @@ def test_a_home_that_is_a_file_is_wrong_usage(terminal: Terminal) -> None:
     ran = terminal("init")
     assert ran.code == 2
     assert "Traceback" not in ran.everything
+
+
+def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Terminal(Path("/proc/no/such/home"), capsys)("init")
+    assert ran.code == 4
+    assert ran.err.startswith("error: The operating system refused: ")
