@@ -71,7 +71,7 @@ def _filtered(select: exp.Select, source: From, tables: Tables) -> Relation:
     where = select.args.get("where")
     if where is not None:
         aliases = _lazy_aliases(_named(select), Terms(tables.resolution, source.scope, "WHERE"))
-        terms = replace(terms, clause="WHERE", aliases=aliases)
+        terms = replace(terms, clause="WHERE", aliases=aliases, column_wins=True)
         parts += _conjuncts(condition(where.this, terms))
     equal = [(part, _pair(part)) for part in parts]
     pairs = source.pairs + tuple(pair for _, pair in equal if pair is not None)
@@ -178,14 +178,15 @@ class _Select:
         if group is None:
             return ()
         self.resolution.read_whole(group, "expressions", "all")
-        terms = replace(self.base, clause="GROUP BY", aliases=_lazy_aliases(self.items, self.base))
         if group.args.get("all"):
             trees = [item.tree for item in self.items if not _has_aggregate(item.tree, windows=True)]
         else:
             trees = [part for tree in group.expressions for part in self._key_trees(tree)]
+        terms = self._key_terms()
         keys: list[Field] = []
         for tree in trees:
-            expression = translate(tree, terms)
+            listed = any(tree is item.tree for item in self.items)
+            expression = translate(tree, self.base if listed else terms(tree))
             if isinstance(expression, Literal) or any(expression == key.origin for key in keys):
                 continue
             nullable = expression.field.nullable if isinstance(expression, Column) else True
@@ -193,6 +194,13 @@ class _Select:
                 self.resolution.field(self._key_name(tree), expression.type, nullable=nullable, origin=expression)
             )
         return tuple(keys)
+
+    def _key_terms(self) -> Callable[[exp.Expr], Terms]:
+        """What names mean in a GROUP BY entry: a bare name may be an output's, inside an expression columns win."""
+        aliases = _lazy_aliases(self.items, self.base)
+        bare = replace(self.base, clause="GROUP BY", aliases=aliases)
+        inside = replace(bare, column_wins=True)
+        return lambda tree: bare if isinstance(tree, exp.Column) else inside
 
     def _key_trees(self, tree: exp.Expr) -> list[exp.Expr]:
         """A GROUP BY entry with parentheses opened and a position replaced by what stands there."""

@@ -21,8 +21,9 @@ Alias = Callable[[], Expression]
 class Terms:
     """The clause being read.
 
-    `aliases` are the select list's names where the clause may use them; a column of the same name wins, and the two
-    meaning different things is refused. `aggregate` and `window` translate such calls, None where the clause has none.
+    `aliases` are the select list's names where the clause may use them. Where a column has the same name, and the two
+    mean different things, the name is refused, or means the column where `column_wins`. `aggregate` and `window`
+    translate such calls, None where the clause has none.
     """
 
     resolution: Resolution
@@ -31,6 +32,7 @@ class Terms:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     aggregate: Special | None = None
     window: Special | None = None
+    column_wins: bool = False
 
     def without_specials(self, clause: str) -> Terms:
         """The same names, in a place that holds neither aggregates nor windows."""
@@ -54,7 +56,7 @@ class Terms:
                 at,
                 hint=f"Write which one: <table>.{name}.",
             )
-        if found and alias is not None:
+        if found and alias is not None and not self.column_wins:
             return self._either(Column(found[0], at), alias(), name)
         if found:
             return Column(found[0], at)
