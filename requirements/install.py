@@ -70,8 +70,10 @@ def pip(what, *arguments):
     print(what)
     sys.stdout.flush()
     command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps"] + list(arguments)
+    elsewhere = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONPATH", "PYTHONHOME")  # would install beside .venv
+    variables = {name: value for name, value in os.environ.items() if name not in elsewhere}
     with open(LOG, "a") as log:
-        done = subprocess.call(command, stdout=log, stderr=subprocess.STDOUT, cwd=FOLDER)
+        done = subprocess.call(command, stdout=log, stderr=subprocess.STDOUT, cwd=FOLDER, env=variables)
     if done != 0:
         explain()
 

@@ -30,11 +30,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 def finding_lines(findings: Iterable[Finding], sql: str) -> Iterator[str]:
     """Every finding, in the order of their places: the line that it speaks of, a caret, and what would be accepted."""
-    text = sql.splitlines()
+    text = sql.split("\n")
     for finding in sorted(findings, key=lambda f: (f.line or 0, f.position or 0)):
         yield ""
         if finding.line is not None and 1 <= finding.line <= len(text):
-            yield f"  {finding.line:>3} | {text[finding.line - 1].expandtabs(1)}"
+            yield f"  {finding.line:>3} | {printable(text[finding.line - 1].expandtabs(1))}"
             yield f"      | {' ' * ((finding.position or 1) - 1)}^"
         yield f"  {finding.code}: {finding.message}"
         if finding.hint:
@@ -45,7 +45,7 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> 
     """A table whose numbers stand at the right; NULL is written so."""
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name, kind in columns:
-        shown.add_column(name, justify="right" if kind.startswith(NUMBERS) else "left")
+        shown.add_column(printable(name), justify="right" if kind.startswith(NUMBERS) else "left")
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
     return shown
@@ -65,8 +65,10 @@ def rendered(shown: Table) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
+def printable(text: str) -> str:
+    """The text on one line, without what steers a terminal: somebody else may have written it."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _cell(value: Any) -> str:
-    """Printable and on one line: a partner's text cannot steer the reader's terminal."""
-    if value is None:
-        return "NULL"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return "NULL" if value is None else printable(str(value))
