@@ -150,7 +150,8 @@ def _looks_at(node: Expression) -> Grain | None:
         case Cast(type=type) if type.kind is Kind.DATE:
             return Grain.DAY
         case Call(function="date_diff", arguments=(Literal(value=str(word)), _, _)):
-            return Grain(word)
+            # The engine's weeks are seven days each from the other date on, not calendar weeks.
+            return Grain.DAY if word == Grain.WEEK else Grain(word)
     return None
 
 
@@ -159,7 +160,7 @@ def _finest(text: str) -> Grain:
     grains = [Grain(g) for letter in _letters(text) if (g := STRFTIME_GRAINS[letter]) is not None]
     if not grains:
         return Grain.YEAR
-    if Grain.WEEK in grains and any(g in (Grain.MONTH, Grain.QUARTER) for g in grains):
+    if Grain.WEEK in grains and any(not at_least(Grain.WEEK, g) and not at_least(g, Grain.WEEK) for g in grains):
         return Grain.DAY
     return min(grains, key=list(Grain).index)
 
