@@ -208,7 +208,8 @@ def _in(node: exp.Expr, terms: Terms) -> Expression:
     items = node.args.get("expressions") or []
     value = translate(node.this, terms)
     if not items:
-        return Missing(place_of(node))
+        terms.resolution.unsupported(node, "IN without a list of values", "Join the other table, or list the values.")
+        return missing(node, terms)
     if len(items) > MOST_LIST_ITEMS:
         return terms.resolution.refuse("sql.too_large", f"An IN list may have {MOST_LIST_ITEMS} items.", node)
     found = [_compare("eq", value, translate(item, terms), node, terms) for item in items]

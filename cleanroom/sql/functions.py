@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cleanroom.domain.expression import Call, Expression, Literal, Missing
-from cleanroom.domain.functions import EXTRACT_GRAINS, STRFTIME_GRAINS
+from cleanroom.domain.functions import EXTRACT_GRAINS, SCALARS, STRFTIME_GRAINS
 from cleanroom.domain.grain import DECLARABLE_GRAINS
 from cleanroom.domain.types import BIGINT, DATE, DOUBLE, TIMESTAMP, VARCHAR, DataType, Kind
 from cleanroom.sql.nodes import place_of
@@ -110,6 +110,9 @@ def translate_function(node: exp.Expr, terms: Terms, translate: Translate) -> Ex
         arguments.insert(0, Literal(_PART_OF[type(node)], VARCHAR))
     if any(isinstance(argument, Missing) for argument in arguments):
         return Missing(place_of(node))
+    known = SCALARS[signature.name]
+    if not known.least_arguments <= len(arguments) <= (known.most_arguments or len(arguments)):
+        return terms.resolution.unsupported(node, f"{signature.name.upper()} with {len(arguments)} arguments")
     return _call(signature, tuple(arguments), node, terms)
 
 

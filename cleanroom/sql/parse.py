@@ -60,10 +60,10 @@ def parse_condition(text: str) -> exp.Expr | Finding:
 
 
 def _tokens(text: str) -> list[Token] | Finding:
-    if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
+    if len(text) > MOST_BYTES or len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         return _too_large(f"a query may hold {MOST_BYTES:,} bytes")
-    if "\x00" in text:
-        return Finding("sql.syntax", "The query holds a NUL character.")
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return Finding("sql.syntax", "The query holds a character that is no text: NUL, or half of a surrogate pair.")
     try:
         return tokenize(text, read="duckdb")
     except (TokenError, RecursionError):
