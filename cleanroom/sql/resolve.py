@@ -10,6 +10,7 @@ from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
 from cleanroom.domain.plan import Plan, Relation, scans
 from cleanroom.domain.policy import Policy
+from cleanroom.sql.extent import too_large
 from cleanroom.sql.parse import ParsedQuery
 from cleanroom.sql.resolution import Resolution, TooLarge
 from cleanroom.sql.select import translate_select
@@ -30,6 +31,8 @@ def resolve(parsed: ParsedQuery, policy: Policy) -> Resolved:
     resolution = Resolution(policy)
     try:
         root = _select(parsed.tree, {}, resolution)
+        if root is not None and (limit := too_large(root)):
+            raise TooLarge(limit)
     except (TooLarge, RecursionError) as error:
         limit = str(error) if isinstance(error, TooLarge) else "expressions may nest only so deep"
         return Resolved(None, (Finding("sql.too_large", f"The query is too large: {limit}."),))

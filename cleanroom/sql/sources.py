@@ -19,12 +19,16 @@ from cleanroom.sql.scope import Member, Scope
 
 @dataclass(slots=True, eq=False)
 class Cte:
-    """A common table expression as written, and the names that it may use. `released` keeps it once it is a release."""
+    """A common table expression as written, and the names that it may use.
+
+    `released` keeps it once it is a release; `unreadable` says that it was read, with findings, and gave no relation.
+    """
 
     tree: exp.Expr
     environment: Environment
     used: bool = False
     released: Relation | None = None
+    unreadable: bool = False
 
 
 Environment = Mapping[str, Cte]
@@ -197,8 +201,11 @@ def _scan(dataset: Dataset, alias: str, node: exp.Expr, tables: Tables) -> Scan:
 def _cte(cte: Cte, name: str, tables: Tables) -> tuple[Relation, Member] | None:
     """Reads the definition anew for each mention of rows; a release is computed once and mentioned as often as liked."""
     cte.used = True
+    if cte.unreadable:
+        return None
     relation = cte.released or tables.select(cte.tree, cte.environment)
     if relation is None:
+        cte.unreadable = True
         return None
     if relation.released:
         cte.released = relation

@@ -1,0 +1,59 @@
+"""Texts that are small as written and large once read: judged at once, refused by name, never by running out of stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fixtures import Fixture
+
+
+def chained(levels: int, step: str, last: str, first: str = "SELECT region AS r FROM retailer.customers") -> str:
+    """A chain of common table expressions t0, t1, … each `step` over the one before it."""
+    tables = [f"t0 AS ({first})"] + [f"t{i} AS ({step.format(f't{i - 1}')})" for i in range(1, levels)]
+    return f"WITH {', '.join(tables)} {last.format(f't{levels - 1}')}"
+
+
+def nested(function: str, depth: int, argument: str) -> str:
+    return f"{function}(" * depth + argument + ")" * depth
+
+
+GROUPS = "SELECT region AS r, COUNT(*) AS n FROM retailer.customers GROUP BY region"
+DOUBLED = "SELECT CASE WHEN r = 'a' THEN r ELSE r END AS r FROM {}"
+
+
+def large() -> Iterator[str]:
+    for levels, depth in ((10, 30), (50, 30), (60, 10), (90, 5)):
+        yield chained(
+            levels, f"SELECT {nested('upper', depth, 'r')} AS r FROM {{}}", "SELECT r, COUNT(*) FROM {} GROUP BY r"
+        )
+        yield chained(levels, f"SELECT {nested('abs', depth, 'n')} AS n FROM {{}}", "SELECT n FROM {}", GROUPS)
+    yield chained(7, DOUBLED, "SELECT COUNT(*) FROM {} WHERE " + " AND ".join(["r = 'a'"] * 199))
+    yield chained(12, DOUBLED, "SELECT COUNT(*) FROM {}")
+    yield chained(40, "SELECT 1 FROM {0} a, {0} b", "SELECT COUNT(*) FROM {}", "SELECT x FROM nowhere")
+    yield chained(40, "SELECT 1 FROM {0} a, {0} b", "SELECT COUNT(*) FROM {}")
+    yield chained(95, "SELECT n FROM {} WHERE n > 0 ORDER BY n LIMIT 9", "SELECT n FROM {}", GROUPS)
+    yield f"SELECT {' + '.join(['1'] * 2400)} AS n FROM retailer.customers"
+    yield f"SELECT COUNT(*) FROM retailer.customers WHERE {'NOT ' * 2000} region = 'a'"
+    yield f"SELECT COUNT(*) FROM retailer.customers WHERE {' OR '.join(['(' * 30 + 'TRUE' + ')' * 30] * 70)}"
+    yield f"SELECT COUNT(*) FROM {'(SELECT * FROM ' * 30}retailer.customers{')' * 30}"
+
+
+@pytest.mark.parametrize("sql", list(large()), ids=lambda sql: str(len(sql)))
+def test_a_text_that_grows_is_judged_at_once(sql: str, fixture: Fixture) -> None:
+    start = time.perf_counter()
+    fixture.judge(sql)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("levels", [60, 90])
+def test_expressions_that_build_upon_each_other_are_refused_past_a_depth(levels: int, fixture: Fixture) -> None:
+    sql = chained(levels, f"SELECT {nested('upper', 10, 'r')} AS r FROM {{}}", "SELECT r, COUNT(*) FROM {} GROUP BY r")
+    assert [f.code for f in fixture.judge(sql).findings] == ["sql.too_large"]
+
+
+def test_a_name_that_means_nothing_is_looked_into_once(fixture: Fixture) -> None:
+    sql = chained(40, "SELECT 1 FROM {0} a, {0} b", "SELECT COUNT(*) FROM {}", "SELECT x FROM nowhere")
+    assert {f.code for f in fixture.judge(sql).findings} == {"name.unknown"}
