@@ -68,7 +68,13 @@ def readings() -> Iterator[str]:
 
 
 def comparisons() -> Iterator[str]:
-    sides = ("ts", "CAST(ts AS DATE)", "date_trunc('week', ts)", "date_trunc('month', ts)", "coalesce(ts, DATE '2026-01-01')")
+    sides = (
+        "ts",
+        "CAST(ts AS DATE)",
+        "date_trunc('week', ts)",
+        "date_trunc('month', ts)",
+        "coalesce(ts, DATE '2026-01-01')",
+    )
     for side, literal in product(sides, LITERALS):
         yield from (f"{side} {sign} {literal}" for sign in ("=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM"))
         yield from (f"{literal} {sign} {side}" for sign in ("=", "<", "<=", ">", ">="))
