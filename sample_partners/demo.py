@@ -34,14 +34,14 @@ def tell(folder: Path) -> None:
     policies = str(POLICIES.relative_to(PROJECT)) if Path.cwd() == PROJECT else str(POLICIES)
     commanded("cleanroom init", "")
     commanded(f"cleanroom apply {policies}", shell.run("apply", policies))
-    analyst = shell.run("token", "create", "--partner", "publisher", "--role", "analyst", "--name", "ana").strip()
-    auditor = shell.run("token", "create", "--partner", "retailer", "--role", "auditor", "--name", "otto").strip()
-    commanded("cleanroom token create --partner publisher --role analyst --name ana", f"{analyst[:12]}…")
-    commanded("cleanroom token create --partner retailer --role auditor --name otto", f"{auditor[:12]}…")
+    analyst = shell.run("token", "create", "--partner", "publisher", "--role", "analyst", "--name", "insights").strip()
+    auditor = shell.run("token", "create", "--partner", "retailer", "--role", "auditor", "--name", "audit").strip()
+    commanded("cleanroom token create --partner publisher --role analyst --name insights", f"{analyst[:12]}…")
+    commanded("cleanroom token create --partner retailer --role auditor --name audit", f"{auditor[:12]}…")
     with shell.serving(folder / "server.log") as url:
         commanded("cleanroom serve &", f"Cleanroom answers at {url}")
         with Client(url, analyst) as client:
-            chapter("Ana, an analyst of the publisher, looks at what there is")
+            chapter("An analyst of the publisher looks at what there is")
             show_catalog(client)
             chapter("She asks, over HTTP")
             for question in ANSWERED:
@@ -49,7 +49,7 @@ def tell(folder: Path) -> None:
             chapter("What the owners did not allow is refused before a byte is read")
             be_refused(client, REFUSED)
         with Client(url, auditor) as client:
-            chapter("Otto, an auditor of the retailer, sees who asked what of its data")
+            chapter("An auditor of the retailer sees who asked what of its data")
             show_log(client.audit())
     chapter("Anybody can prove that nothing was taken out of the log or changed in it")
     commanded("cleanroom audit verify", shell.run("audit", "verify"))

@@ -9,7 +9,7 @@ COLLABORATION = "retail-media"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the analyst wants to know, how she asks it, and what to look at in the answer."""
+    """What the analyst wants to know, how it is asked, and what to look at in the answer."""
 
     title: str
     sql: str

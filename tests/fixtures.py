@@ -36,9 +36,16 @@ def principal(partner: str = "publisher") -> Principal:
     return Principal(PrincipalId(f"{partner}/analyst"), PartnerName(partner), frozenset({Role.ANALYST}))
 
 
-def request(sql: str, collaboration: str = "strict", partner: str = "publisher", dialect: str = "duckdb") -> QueryRequest:
+def request(
+    sql: str, collaboration: str = "strict", partner: str = "publisher", dialect: str = "duckdb"
+) -> QueryRequest:
     return QueryRequest(
-        QueryId("q"), CollaborationName(collaboration), principal(partner), sql, dialect, datetime.datetime.now(datetime.UTC)
+        QueryId("q"),
+        CollaborationName(collaboration),
+        principal(partner),
+        sql,
+        dialect,
+        datetime.datetime.now(datetime.UTC),
     )
 
 

@@ -22,7 +22,7 @@ def event(number: int) -> Event:
         kind=EventKind.QUERY_APPROVED,
         at=NOON + datetime.timedelta(seconds=number),
         partner=PartnerName("publisher"),
-        principal=PrincipalId("publisher/ana"),
+        principal=PrincipalId("publisher/insights"),
         collaboration=CollaborationName("retail-media"),
         query=QueryId(f"q{number}"),
         datasets=(DatasetName("retailer.customers"),),

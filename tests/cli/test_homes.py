@@ -57,7 +57,7 @@ def test_a_token_opens_what_its_roles_say(made: Terminal) -> None:
 
 
 def test_replace_ends_the_earlier_token_of_that_name(made: Terminal) -> None:
-    words = ("token", "create", "--partner", "publisher", "--role", "analyst", "--name", "ana")
+    words = ("token", "create", "--partner", "publisher", "--role", "analyst", "--name", "insights")
     first = made(*words).out.strip()
     second = made(*words, "--replace").out.strip()
     home = open_home(made.home)

@@ -80,7 +80,7 @@ class Room:
     data: Path
 
     def submit(self, sql: str, query: str = "q1") -> QueryRecord:
-        asker = Principal(PrincipalId("media/ana"), MEDIA, frozenset({Role.ANALYST}))
+        asker = Principal(PrincipalId("media/insights"), MEDIA, frozenset({Role.ANALYST}))
         now = self.home.clock.now()
         record = self.home.broker.submit(QueryRequest(QueryId(query), ROOM, asker, sql, "duckdb", now))
         assert not record.findings, record.findings

@@ -38,7 +38,7 @@ NOON = datetime.datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=datetime.UTC)
 RETAILER, PUBLISHER, AGENCY = PartnerName("retailer"), PartnerName("publisher"), PartnerName("agency")
 RETAIL_MEDIA = CollaborationName("retail-media")
 CUSTOMERS, IMPRESSIONS = DatasetName("retailer.customers"), DatasetName("publisher.impressions")
-ANA = Principal(PrincipalId("publisher/ana"), PUBLISHER, frozenset({Role.ANALYST, Role.DATA_OWNER}))
+ANALYST = Principal(PrincipalId("publisher/insights"), PUBLISHER, frozenset({Role.ANALYST, Role.DATA_OWNER}))
 RUTH = Principal(PrincipalId("retailer/ruth"), RETAILER, frozenset({Role.DATA_OWNER}))
 
 
@@ -65,7 +65,7 @@ def query(name: str, state: QueryState = QueryState.QUEUED, **about: object) -> 
     record = QueryRecord(
         id=QueryId(name),
         collaboration=RETAIL_MEDIA,
-        principal=ANA,
+        principal=ANALYST,
         sql="SELECT region, COUNT(*) FROM retailer.customers GROUP BY region",
         dialect="duckdb",
         state=state,
