@@ -155,6 +155,9 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
         terms.resolution.unsupported(node, "An aggregate with FILTER" if filtered else None, hint)
         return None
     terms.resolution.read_whole(node, "this")
+    if not isinstance(node.this, exp.Expr):
+        terms.resolution.unsupported(node, f"{name.upper()} without an argument")
+        return None
     if isinstance(node.this, exp.Distinct):
         terms.resolution.refuse(
             "aggregate.not_allowed",
