@@ -18,11 +18,11 @@ def too_large(root: Relation) -> str | None:
     for relation in relations(root):
         levels[id(relation)] = 1 + max((levels[id(below)] for below in inputs_of(relation)), default=0)
         nodes += sum(map(_nodes, expressions(relation)))
+        if nodes > MOST_NODES:
+            return "expressions built upon expressions grow too long"
         for field in _made(relation):
             deep[field.id] = 1 + max((_levels(part, deep) for part in inputs(field.origin)), default=0)
         others = max((_levels(part, deep) for part in expressions(relation)), default=0)
-        if nodes > MOST_NODES:
-            return "expressions built upon expressions grow too long"
         if max(levels[id(relation)], others) > MOST_LEVELS:
             return "expressions and sub-selects may build upon each other only so deep"
     return None

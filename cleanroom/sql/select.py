@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from sqlglot import exp
 
@@ -54,6 +54,8 @@ class Output:
 def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
     """The relation that the SELECT means; None, with findings, where its FROM names nothing."""
     tables.resolution.read_whole(select, *_CLAUSES)
+    if not select.expressions:
+        tables.resolution.unsupported(select, "A SELECT that selects nothing", "Name its outputs.")
     source = read_from(select, tables)
     if not source.relations:
         if select.args.get("from_") is None:
@@ -104,9 +106,9 @@ def _named(select: exp.Select) -> list[Item]:
 
 
 def _lazy_aliases(items: list[Item], terms: Terms) -> dict[str, Callable[[], Expression]]:
-    """Names of the select list, each read only when it is used, and then without further aliases."""
+    """Names of the select list, each read once and only when it is used, and then without further aliases."""
     return {
-        fold(item.name): partial(translate, item.tree, terms)
+        fold(item.name): cache(partial(translate, item.tree, terms))
         for item in items
         if item.name is not None and not isinstance(item.tree, exp.Star)
     }

@@ -39,6 +39,11 @@ def large() -> Iterator[str]:
     yield f"SELECT COUNT(*) FROM retailer.customers WHERE {'NOT ' * 2000} region = 'a'"
     yield f"SELECT COUNT(*) FROM retailer.customers WHERE {' OR '.join(['(' * 30 + 'TRUE' + ')' * 30] * 70)}"
     yield f"SELECT COUNT(*) FROM {'(SELECT * FROM ' * 30}retailer.customers{')' * 30}"
+    long = f"CASE {' '.join(['WHEN region = 1 THEN 2'] * 330)} END".replace("1", "'v'").replace("2", "'w'")
+    often = " AND ".join("(" + " OR ".join(["a = 'x'"] * 100) + ")" for _ in range(5))
+    yield f"SELECT COUNT(*), {long} AS a FROM retailer.customers WHERE {often}"
+    yield f"SELECT {long} AS a, COUNT(*) FROM retailer.customers GROUP BY {', '.join(['a || region'] * 300)}"
+    yield f"SELECT {long} AS a, COUNT(*) FROM retailer.customers GROUP BY {', '.join(f'a || {i}' for i in range(300))}"
 
 
 @pytest.mark.parametrize("sql", list(large()), ids=lambda sql: str(len(sql)))
