@@ -52,6 +52,9 @@ _RANKINGS: dict[type[exp.Expr], str] = {
     exp.FirstValue: "first_value",
     exp.LastValue: "last_value",
 }
+MOST_MEASURES = 60
+"""As many as the conditions that one private step may have: each argument that may be NULL is one."""
+
 _NUMERIC = {"sum", "avg", "median", "stddev", "variance"}
 
 
@@ -78,6 +81,8 @@ class Calls:
         nullable = not call.function.startswith("count")
         made = self.resolution.field(name, _aggregate_type(call), nullable=nullable, origin=call)
         self.measures.append(made)
+        if len(self.measures) > MOST_MEASURES:
+            self.resolution.refuse("sql.too_large", f"A SELECT may compute {MOST_MEASURES} aggregates.", node)
         return Column(made, call.at)
 
     def window(self, node: exp.Expr, terms: Terms) -> Expression:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from cleanroom.sql.aggregation import MOST_MEASURES
+from cleanroom.sql.render_conditional import MOST_CONDITIONS
 from tests.fixtures import Fixture
 
 
@@ -57,6 +59,15 @@ def test_a_text_that_grows_is_judged_at_once(sql: str, fixture: Fixture) -> None
 def test_expressions_that_build_upon_each_other_are_refused_past_a_depth(levels: int, fixture: Fixture) -> None:
     sql = chained(levels, f"SELECT {nested('upper', 10, 'r')} AS r FROM {{}}", "SELECT r, COUNT(*) FROM {} GROUP BY r")
     assert [f.code for f in fixture.judge(sql).findings] == ["sql.too_large"]
+
+
+def test_no_more_aggregates_are_accepted_than_a_private_step_has_conditions(fixture: Fixture) -> None:
+    many = " AND ".join(
+        f"COUNT(DISTINCT CASE WHEN region = '{i}' THEN user_id END) > 0" for i in range(MOST_MEASURES + 1)
+    )
+    findings = fixture.judge(f"SELECT region FROM retailer.customers GROUP BY region HAVING {many}").findings
+    assert MOST_MEASURES <= MOST_CONDITIONS
+    assert [f.message for f in findings if f.code == "sql.too_large"] == ["A SELECT may compute 60 aggregates."]
 
 
 def test_a_name_that_means_nothing_is_looked_into_once(fixture: Fixture) -> None:
