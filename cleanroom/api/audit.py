@@ -16,7 +16,7 @@ from cleanroom.store.log import Sight
 
 audit = StrictBlueprint("audit", __name__, url_prefix="/v1/audit", description="What was asked, answered and changed.")
 
-_MOST_DIGITS = 18
+_MOST_DIGITS = 15  # within the integers that canonical JSON holds (RFC 8785)
 
 
 @audit.route("/events")
@@ -44,6 +44,7 @@ def checkpoint() -> dict[str, Any]:
 def proof(number: str) -> dict[str, Any]:
     """That the event is in the tree of the checkpoint that comes with it (RFC 9162, 2.1.3). Hashes are hexadecimal."""
     index = _number(number)
+    home().drawers.log.record(_reading(index - 1, 1))
     seen = home().drawers.log.event(index, _sight())
     found = home().drawers.log.inclusion(index) if seen else None
     if found is None:
@@ -58,7 +59,7 @@ def proof(number: str) -> dict[str, Any]:
 
 
 def _sight() -> Sight:
-    """An auditor sees its partner's collaborations whole; a data owner what its partner did and what touched its data."""
+    """What its partner did and what touched its data; an auditor also what the members of its collaborations agreed on."""
     caller = principal()
     if Role.AUDITOR not in caller.roles:
         return Sight(partner=caller.partner)

@@ -41,7 +41,7 @@ class EventKind(StrEnum):
 class Event:
     """Something that happened. `partner` and `principal` are who did it; None is the operator or the server itself.
 
-    `datasets` decides which owners see the event, `collaboration` which members' auditors do.
+    `datasets` decides which owners see the event, `collaboration` which members' auditors do where it is of no query.
     """
 
     kind: EventKind

@@ -31,7 +31,7 @@ _HASH_BYTES = 32
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What a reader may see: events that this partner caused, that name it (`data["partner"]`) or touch its datasets, and
-    those of these collaborations."""
+    those of these collaborations that are of no query."""
 
     partner: PartnerName | None = None
     collaborations: tuple[CollaborationName, ...] = ()
@@ -187,7 +187,9 @@ def _head(connection: Connection, *, for_update: bool = False) -> Any:
 
 
 def _write_entry(connection: Connection, number: int, event: Event, entry: bytes, signature: bytes) -> None:
-    row = {"number": number, "canonical": entry, "signature": signature, "collaboration": event.collaboration}
+    # What a member asked is between it and the owners of what it asked of: the collaboration's other members see rules only.
+    shared = event.collaboration if event.query is None else None
+    row = {"number": number, "canonical": entry, "signature": signature, "collaboration": shared}
     connection.execute(insert(log_entry), row)
     partners = {owner_of(name) for name in event.datasets} | {event.partner, event.data.get("partner")}
     sights = [{"partner": p, "number": number} for p in sorted(p for p in partners if isinstance(p, str))]

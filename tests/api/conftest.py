@@ -168,6 +168,7 @@ class House:
             collaboration=record.collaboration,
             query=record.id,
             datasets=record.datasets,
+            data={"partner": record.principal.partner},
         )
 
 

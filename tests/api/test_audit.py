@@ -19,13 +19,27 @@ def kinds_seen(caller: Caller) -> list[str]:
     return found
 
 
-def test_an_auditor_sees_what_its_collaborations_asked(house: House) -> None:
+def test_an_auditor_sees_the_rules_of_its_collaborations_and_the_queries_that_its_partner_is_in(house: House) -> None:
     house.caller("press", Role.ANALYST).submit()
     house.caller("press", Role.ANALYST).submit(REFUSED)
-    for partner in ("shop", "press", "reader"):
+    for partner in ("shop", "press"):
         seen = kinds_seen(house.caller(partner, Role.AUDITOR))
         assert {"query.approved", "query.rejected", "rule.written"} <= set(seen)
     assert set(kinds_seen(house.caller("stranger", Role.AUDITOR))) <= {"token.created", "log.read"}
+
+
+def test_a_member_that_neither_asked_nor_owns_sees_nothing_of_a_question_in_the_log(house: House) -> None:
+    asked = house.caller("press", Role.ANALYST).submit().json["id"]
+    refused = house.caller("press", Role.ANALYST).submit(REFUSED).json["id"]
+    reader = house.caller("reader", Role.AUDITOR, Role.DATA_OWNER)
+    assert "rule.written" in kinds_seen(reader)
+    text = reader.get("/v1/audit/events?limit=200").text
+    assert asked not in text
+    assert refused not in text
+    assert "SELECT" not in text
+    numbers = [e["number"] for e in house.caller("shop", Role.AUDITOR).get("/v1/audit/events?limit=200").json["events"]]
+    hidden = set(numbers) - {e["number"] for e in reader.get("/v1/audit/events?limit=200").json["events"]}
+    assert {reader.get(f"/v1/audit/events/{n}/proof").status_code for n in hidden} == {404}
 
 
 def test_a_data_owner_sees_what_touched_its_data_refusals_included(house: House) -> None:
@@ -49,6 +63,17 @@ def test_reading_the_log_is_in_the_log(house: House) -> None:
     assert auditor.get("/v1/audit/events").json["events"][-1]["kind"] == "log.read"
     assert auditor.get("/v1/audit/events?limit=0").status_code == 422
     assert house.kinds().count("log.read") == 1
+    number = auditor.get("/v1/audit/events?limit=1").json["events"][0]["number"]
+    assert auditor.get(f"/v1/audit/events/{number}/proof").status_code == 200
+    assert house.kinds().count("log.read") == 3
+
+
+@pytest.mark.parametrize("place", ["9007199254740992", "999999999999999999", "1" * 19, "-1", "x"])
+def test_a_place_that_no_log_reaches_is_refused_in_words(house: House, place: str) -> None:
+    auditor = house.caller("shop", Role.AUDITOR)
+    for address in (f"/v1/audit/events?cursor={place}", f"/v1/audit/events/{place}/proof"):
+        answer = auditor.get(address)
+        assert (answer.status_code, answer.json["code"]) == (422, "input.invalid")
 
 
 def test_pages_are_in_order_and_leave_nothing_out(house: House) -> None:

@@ -40,7 +40,7 @@ def sent(house: House, method: str, path: str, **options: Any) -> Any:
         ("GET", "/v1/audit/events/-1/proof", 422, "input.invalid"),
         ("GET", "/v1/audit/events/x/proof", 422, "input.invalid"),
         ("GET", "/v1/audit/events/999999999999999999999/proof", 422, "input.invalid"),
-        ("GET", "/v1/audit/events/99999999999999999/proof", 404, "name.unknown"),
+        ("GET", "/v1/audit/events/999999999999999/proof", 404, "name.unknown"),
         ("GET", "/v1/audit/events?cursor=-5", 422, "input.invalid"),
         ("GET", "/v1/audit/events?limit=0", 422, "input.invalid"),
         ("GET", "/v1/queries?limit=1e9", 422, "input.invalid"),

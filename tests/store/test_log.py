@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cleanroom.audit.proofs import consistency_holds, inclusion_holds
 from cleanroom.audit.verification import Fault
 from cleanroom.domain.errors import Conflict, LogError, OperationError
 from cleanroom.domain.events import EventKind
+from cleanroom.domain.identifiers import QueryId
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log, Sight
 from cleanroom.store.schema import admitted_root, log_entry
@@ -208,6 +210,14 @@ def test_everybody_sees_the_events_that_concern_them(log: Log, sight: Sight | No
     log.record(happened(EventKind.TOKEN_CREATED, data={"partner": "retailer"}))
     assert [event.number for event in log.events(sight)] == numbers
     assert [n for n in range(6) if log.event(n, sight)] == numbers
+
+
+def test_the_events_of_a_query_concern_its_runner_and_its_owners_but_no_other_member(log: Log) -> None:
+    asked = happened(partner=PUBLISHER, collaboration=RETAIL_MEDIA, datasets=(CUSTOMERS,))
+    log.record(replace(asked, query=QueryId("q1")))
+    for partner in (PUBLISHER, RETAILER):
+        assert log.event(1, Sight(partner, (RETAIL_MEDIA,)))
+    assert log.event(1, Sight(AGENCY, (RETAIL_MEDIA,))) is None
 
 
 @pytest.mark.parametrize(
