@@ -67,9 +67,7 @@ class QuerySchema(ma.Schema):
     datasets = fields.List(fields.String())
     findings = fields.List(fields.Nested(FindingSchema), required=True)
     failure = fields.String(allow_none=True, metadata=_about("A stable code where the state is failed."))
-    row_count = fields.Integer(
-        allow_none=True, metadata=_about("Rows of the result, for its receivers and the owners of the datasets.")
-    )
+    row_count = fields.Integer(allow_none=True, metadata=_about("Rows of the result, for its receivers."))
     notices = fields.List(fields.Nested(NoticeSchema), required=True)
     links = fields.Nested(QueryLinks, required=True)
 

@@ -37,7 +37,7 @@ def finding_view(finding: Finding) -> dict[str, Any]:
 
 def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]:
     """The query as someone of these standings may see it: the text for runner and owners, the size for
-    owners and receivers, as the audit log has it."""
+    receivers alone: by HAVING a runner can make the number of rows say whatever the rows say."""
     involved = bool(held & {Standing.RUNNER, Standing.OWNER})
     text = {"sql": record.sql, "datasets": list(record.datasets)} if involved else {}
     return {
@@ -49,7 +49,7 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         **text,
         "findings": [finding_view(f) for f in record.findings] if involved else [],
         "failure": record.failure,
-        "row_count": record.row_count if held & {Standing.RECEIVER, Standing.OWNER} else None,
+        "row_count": record.row_count if Standing.RECEIVER in held else None,
         "notices": [THRESHOLD_NOTICE] if record.state is QueryState.SUCCEEDED else [],
         "links": _links(record, held),
     }

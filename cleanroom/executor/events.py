@@ -16,9 +16,11 @@ def started(record: QueryRecord, at: datetime.datetime) -> Event:
 
 
 def released(record: QueryRecord, answer: Answer, at: datetime.datetime) -> Event:
-    """With the digest of the result's bytes, so that what a receiver holds can be held against the log."""
+    """With the digest of the result's bytes, salt included, so that what a receiver holds can be held against the log.
+
+    Owners and runner read this without receiving: it says nothing of the result that the question does not.
+    """
     data: dict[str, Json] = {
-        "row_count": answer.row_count,
         "columns": answer.column_count,
         "digest": result_digest(answer.result),
         "receivers": list(record.receivers),
@@ -42,4 +44,6 @@ def claim_broken(record: QueryRecord, claim: Claim, at: datetime.datetime) -> Ev
 
 
 def _event(kind: EventKind, record: QueryRecord, at: datetime.datetime, data: dict[str, Json]) -> Event:
+    """The server's own doing, that names the runner: who asked sees what became of it."""
+    data = {**data, "partner": record.principal.partner}
     return Event(kind, at, collaboration=record.collaboration, query=record.id, datasets=record.datasets, data=data)

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
+from cleanroom.api.results import arrow_bytes, read_result
 from cleanroom.domain.errors import LogError
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, QueryId
@@ -81,11 +83,28 @@ def test_a_released_result_holds_no_small_group_and_the_log_holds_its_digest(roo
     stored = room.home.drawers.results.get(QueryId("q1"))
     assert stored is not None
     assert room.log()[-1][1] == {
-        "row_count": 2,
         "columns": 2,
         "digest": result_digest(stored.body),
+        "partner": room.query().principal.partner,
         "receivers": ["media", "shop"],
     }
+
+
+def test_what_the_log_says_of_a_release_tells_nothing_of_the_result_to_whoever_guesses_it(
+    room: Room, pool: Pool
+) -> None:
+    executor = make_executor(room, pool)
+    digests = []
+    for query in ("q1", "q2"):
+        room.submit(BY_REGION, query)
+        assert executor.run_one()
+        stored = room.home.drawers.results.get(QueryId(query))
+        assert stored is not None
+        guessed = pa.ipc.open_stream(stored.body).read_all().replace_schema_metadata(None)
+        assert result_digest(arrow_bytes(guessed)) != stored.digest
+        assert result_digest(arrow_bytes(read_result(stored.body))) == stored.digest  # what a receiver fetches
+        digests.append(stored.digest)
+    assert digests[0] != digests[1]
 
 
 def test_datasets_of_two_partners_are_joined(room: Room, pool: Pool) -> None:
@@ -166,7 +185,7 @@ def test_a_spoiled_source_fails_with_its_code_and_no_other_word(
     room.submit(BY_REGION)
     make_executor(room, pool).run_one()
     assert ended(room) == ("failed", code)
-    assert room.log()[1:] == [("query.failed", {"code": code})]
+    assert room.log()[1:] == [("query.failed", {"code": code, "partner": "media"})]
 
 
 def test_a_source_of_another_schema_fails(room: Room, pool: Pool) -> None:
@@ -332,7 +351,7 @@ def test_what_an_earlier_executor_left_running_fails_and_says_so(room: Room, poo
     assert room.home.drawers.queue.lease("dead", later(-1))
     make_executor(room, pool).sweep()
     assert ended(room) == ("failed", "execution.interrupted")
-    assert room.log() == [("query.failed", {"code": "execution.interrupted"})]
+    assert room.log() == [("query.failed", {"code": "execution.interrupted", "partner": "media"})]
 
 
 def test_what_another_executor_is_running_is_left_alone(room: Room, pool: Pool) -> None:
@@ -370,4 +389,4 @@ def test_a_bug_is_a_code_and_no_text(room: Room, pool: Pool) -> None:
     room.submit(BY_REGION)
     make_executor(room, pool, changed={"prepare": prepare}).run_one()
     assert ended(room) == ("failed", "execution.failed")
-    assert room.log() == [("query.failed", {"code": "execution.failed"})]
+    assert room.log() == [("query.failed", {"code": "execution.failed", "partner": "media"})]

@@ -49,7 +49,9 @@ def test_the_answer_is_an_arrow_stream_with_its_row_and_column_counts(room: Room
     table = pa.ipc.open_stream(answer.result).read_all()
     assert (answer.code, answer.row_count, answer.column_count) == (None, 2, 2)
     assert table.column_names == ["region", "people"]
-    assert table.schema.metadata is None
+    assert table.schema.metadata is not None
+    assert list(table.schema.metadata) == [b"cleanroom.salt"]
+    assert len(table.schema.metadata[b"cleanroom.salt"]) == 64
 
 
 def test_a_result_beyond_the_limit_is_refused(room: Room) -> None:
