@@ -148,9 +148,13 @@ Relation = Scan | ReleasedScan | OneRow | Filter | Project | Join | Aggregate | 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the analyst asked, in our words. `root.fields` are the output columns, in order and by name."""
+    """What the analyst asked, in our words. `root.fields` are the output columns, in order and by name.
+
+    `unused` are common table expressions that nothing reads: never run, but what is blocked is blocked there too.
+    """
 
     root: Relation
+    unused: tuple[Relation, ...] = ()
 
 
 def inputs_of(relation: Relation) -> tuple[Relation, ...]:

@@ -109,10 +109,11 @@ def joins(plan: Plan) -> Iterator[Join]:
 
 
 def all_occurrences(plan: Plan) -> Iterator[Occurrence]:
-    """Every mention of a dataset's column anywhere, over rows and over groups, in the order of the plan."""
-    for relation in relations(plan.root):
-        for expression in expressions(relation):
-            yield from occurrences(expression)
+    """Every mention of a dataset's column anywhere, over rows and over groups, read or not, in the order of the plan."""
+    for root in (plan.root, *plan.unused):
+        for relation in relations(root):
+            for expression in expressions(relation):
+                yield from occurrences(expression)
 
 
 def occurrences_over_rows(plan: Plan) -> Iterator[Occurrence]:

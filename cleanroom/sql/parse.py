@@ -38,7 +38,7 @@ def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
         return tokens
     if refusal := _refuse_tokens(tokens):
         return refusal
-    tree = _tree(text, dialect)
+    tree = _tree(text[: _end(tokens)], dialect)
     if isinstance(tree, Finding):
         return tree
     if type(tree) is not exp.Select:
@@ -91,6 +91,11 @@ def _refuse_tokens(tokens: list[Token]) -> Finding | None:
             hint="Send one SELECT statement at a time.",
         )
     return None
+
+
+def _end(tokens: list[Token]) -> int | None:
+    """Where the statement ends: at its first semicolon, behind which nothing but semicolons stands."""
+    return next((token.start for token in tokens if token.token_type is TokenType.SEMICOLON), None)
 
 
 def _tree(text: str, dialect: str) -> exp.Expr | Finding:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from cleanroom.domain.expression import Missing, walk
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
-from cleanroom.domain.plan import Plan, Relation, scans
+from cleanroom.domain.plan import Plan, Relation, expressions, relations, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.sql.extent import too_large
 from cleanroom.sql.parse import ParsedQuery
@@ -29,32 +30,47 @@ def resolve(parsed: ParsedQuery, policy: Policy) -> Resolved:
     """What the query means over the policy's datasets. Findings: sql.unsupported, sql.too_large, name.*, type.mismatch,
     output.not_aggregate, rule.row_filter. A plan beside findings is for the rules to judge the rest, never to run."""
     resolution = Resolution(policy)
+    unused: list[Relation] = []
     try:
-        root = _select(parsed.tree, {}, resolution)
-        if root is not None and (limit := too_large(root)):
+        root = _select(parsed.tree, {}, resolution, unused)
+        limit = next((found for r in (root, *unused) if r is not None and (found := too_large(r))), None)
+        if limit is not None:
             raise TooLarge(limit)
     except (TooLarge, RecursionError) as error:
         limit = str(error) if isinstance(error, TooLarge) else "expressions may nest only so deep"
         return Resolved(None, (Finding("sql.too_large", f"The query is too large: {limit}."),))
-    if root is not None and not scans(root) and not resolution.findings:
+    if root is not None and not resolution.findings:
+        _refuse_unfinished(root, resolution)
+    return Resolved(Plan(root, tuple(unused)) if root is not None else None, tuple(resolution.findings))
+
+
+def _refuse_unfinished(root: Relation, resolution: Resolution) -> None:
+    """A plan without findings reads a dataset and knows what every expression means: whatever is unknown is refused."""
+    if not scans(root):
         resolution.refuse("sql.unsupported", "The query reads no dataset.")
-    return Resolved(Plan(root) if root is not None else None, tuple(resolution.findings))
+    for relation in relations(root):
+        for expression in expressions(relation):
+            for node in walk(expression):
+                if isinstance(node, Missing):
+                    resolution.refuse("sql.unsupported", "A part of the query has no meaning here.", node.at)
 
 
-def _select(tree: exp.Expr, outer: Environment, resolution: Resolution) -> Relation | None:
-    """One SELECT with its common table expressions; each is read even where nothing uses it."""
+def _select(tree: exp.Expr, outer: Environment, resolution: Resolution, unused: list[Relation]) -> Relation | None:
+    """One SELECT with its common table expressions; each is read even where nothing uses it, and then kept in `unused`."""
     if type(tree) is not exp.Select:
         resolution.unsupported(tree, hint="Write each part as a SELECT.")
         return None
     environment = _environment(tree, outer, resolution)
 
     def below(inner: exp.Expr, names: Environment) -> Relation | None:
-        return _select(inner, names, resolution)
+        return _select(inner, names, resolution, unused)
 
     relation = translate_select(tree, Tables(resolution, environment, below))
-    own = set(environment.values()) - set(outer.values()) if environment is not outer else set[Cte]()
-    for cte in [c for c in environment.values() if c in own and not c.used]:
-        below(cte.tree, cte.environment)
+    inherited = set(outer.values())
+    for cte in environment.values():
+        if cte not in inherited and not cte.used:
+            found = below(cte.tree, cte.environment)
+            unused += [] if found is None else [found]
     return relation
 
 

@@ -58,8 +58,6 @@ def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
         tables.resolution.unsupported(select, "A SELECT that selects nothing", "Name its outputs.")
     source = read_from(select, tables)
     if not source.relations:
-        if select.args.get("from_") is None:
-            tables.resolution.unsupported(select, "A SELECT without FROM", "Name a dataset.")
         return None
     relation = _filtered(select, source, tables)
     items = _items(select, source, tables)

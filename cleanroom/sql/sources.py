@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from cleanroom.domain.expression import Column, Field, SourceColumn
 from cleanroom.domain.identifiers import DatasetName, fold
-from cleanroom.domain.plan import Join, JoinKind, Project, Relation, Scan
+from cleanroom.domain.plan import Join, JoinKind, OneRow, Project, Relation, Scan
 from cleanroom.domain.policy import Dataset
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
@@ -58,7 +58,7 @@ def read_from(select: exp.Select, tables: Tables) -> From:
     """What the SELECT's FROM clause names; findings for what it may not."""
     clause = select.args.get("from_")
     if clause is None:
-        return From()
+        return From((OneRow(),))
     tables.resolution.read_whole(clause, "this")
     found = _add(From(), clause.this, None, tables)
     for join in select.args.get("joins") or []:
