@@ -77,6 +77,8 @@ def init_home(path: Path, database_url: str | None = None) -> Home:
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+    if database_url is None:
+        (path / _DATABASE).touch(mode=0o600)  # SQLite gives the files beside it the same mode
     database = Database(_url(path, database_url))
     try:
         database.upgrade()

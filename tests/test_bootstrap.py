@@ -17,6 +17,9 @@ def test_a_new_home_is_its_owners_alone_and_its_log_has_begun(tmp_path: Path) ->
     assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
     assert stat.S_IMODE((home.path / "log.key").stat().st_mode) == 0o600
     assert home.database.is_current()
+    beside = {"cleanroom.db", "cleanroom.db-wal", "cleanroom.db-shm"}
+    assert {f.name for f in home.path.iterdir()} >= beside
+    assert {stat.S_IMODE((home.path / name).stat().st_mode) for name in beside} == {0o600}
     assert [e.event.kind.value for e in home.drawers.log.events()] == ["log.created"]
     assert home.drawers.log.verify().holds
     home.close()

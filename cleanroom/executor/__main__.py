@@ -16,7 +16,7 @@ from cleanroom.bootstrap import Home, configure_logs, open_home
 from cleanroom.domain.errors import CleanroomError
 from cleanroom.domain.identifiers import PartnerName
 from cleanroom.engines.duckdb import EngineLimits
-from cleanroom.executor.confinement import Confinement
+from cleanroom.executor.confinement import Confinement, seal
 from cleanroom.executor.execution import Ports
 from cleanroom.executor.loop import Executor, Settings
 from cleanroom.executor.pool import Pool, Warmth
@@ -53,6 +53,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     lease_s: float,
 ) -> None:
     """Runs the approved queries of the clean room at HOME."""
+    seal()
     configure_logs()
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
     told = setup(engine, deadline_s, result_mb * 1024**2)

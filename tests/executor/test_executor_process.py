@@ -56,6 +56,24 @@ def executor_of(room: Room, *options: str, concurrency: int = 1) -> Iterator[sub
             process.kill()
 
 
+SEALED = """
+import ctypes, os
+from cleanroom.executor.confinement import seal
+seal()
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), oct(os.umask(0)))  # PR_GET_DUMPABLE
+"""
+
+
+def test_a_sealed_process_is_closed_to_others_of_its_user() -> None:
+    told = subprocess.run([sys.executable, "-c", SEALED], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["0", "0o77"]
+
+
+def test_what_the_executor_writes_is_its_users_alone(room: Room) -> None:
+    with executor_of(room):
+        assert room.home.heartbeat.stat().st_mode & 0o777 == 0o600
+
+
 def state(room: Room, query: str = "q1") -> QueryState:
     return room.query(query).state
 
