@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from cleanroom.api.patience import PatientWorker
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -25,12 +27,13 @@ def serve(make_app: Callable[[], Flask], address: Address, *, threads: int = 16,
     """
     options = {
         "bind": f"{address.host}:{address.port}",
-        "worker_class": "gthread",
+        "worker_class": PatientWorker,
         "workers": workers,
         "threads": threads,
         "timeout": 120,
         "graceful_timeout": 5,
         "keepalive": 5,
+        "sendfile": False,  # it would wait without end for a client that takes nothing
         "limit_request_line": 4094,
         "limit_request_fields": 64,
         "limit_request_field_size": 8190,

@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from cleanroom.api.patience import ARRIVAL_S, PatientSocket
 from cleanroom.bootstrap import init_home
 from cleanroom.domain.query import Role
 from tests.api.conftest import APPROVED, COLLABORATION, REFUSED, House, connection, dataset, rule
@@ -131,6 +132,45 @@ def test_waiting_requests_leave_threads_for_others(running: Running) -> None:
         assert httpx.get(f"{running.url}/healthz", timeout=10).status_code == 200
         assert time.monotonic() - began < 1.5
         assert set(waiting) == {202}
+
+
+@pytest.mark.parametrize(
+    ("strangers", "sent", "within_s"),
+    [
+        pytest.param(24, b"", 2, id="who say nothing"),
+        pytest.param(8, b"GET /healthz HTTP/1.1\r\nX-Slow: ", ARRIVAL_S + 5, id="who do not end the headers"),
+    ],
+)
+def test_strangers_that_are_slow_to_ask_do_not_keep_others_out(
+    running: Running, strangers: int, sent: bytes, within_s: float
+) -> None:
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    with ExitStack() as held:
+        for _ in range(strangers):
+            conversation = held.enter_context(socket.create_connection((host, int(port))))
+            conversation.sendall(sent)
+        began = time.monotonic()
+        assert httpx.get(f"{running.url}/healthz", timeout=3 * ARRIVAL_S).status_code == 200
+        assert time.monotonic() - began < within_s
+
+
+def test_a_body_that_never_ends_is_malformed(running: Running) -> None:
+    headers = f"Authorization: Bearer {running.token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=3 * ARRIVAL_S) as conversation:
+        conversation.sendall(f"POST {QUERIES} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{{".encode())
+        assert conversation.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("said", [b"", b"half"])
+def test_a_socket_is_read_until_its_time_is_over(said: bytes) -> None:
+    near, far = socket.socketpair()
+    with far, PatientSocket(fileno=near.detach()) as patient:
+        far.sendall(said)
+        patient.until = time.monotonic() + 0.2
+        received = patient.recv(100) if said else b""
+        assert (received, patient.recv(100), patient.recv(100)) == (said, b"", b"")
+        assert patient.gettimeout() is None
 
 
 def test_ten_megabytes_are_refused(running: Running) -> None:
