@@ -16,12 +16,11 @@ from cleanroom.rules.uses import occurrences
 def output_not_aggregate(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
     """What comes out describes groups: the last relation is a released one."""
     if not plan.root.released:
-        names = ", ".join(f.name for f in plan.root.fields[:5])
         yield Finding(
             "output.not_aggregate",
             "The query returns rows of people, not groups.",
             at=_first_place(plan),
-            hint=f"Aggregate, for instance COUNT(DISTINCT …), and GROUP BY what describes groups among {names}.",
+            hint="Aggregate, for instance with COUNT(DISTINCT …), and GROUP BY columns that describe groups.",
         )
 
 
