@@ -22,17 +22,36 @@ def audit() -> None:
 @audit.command()
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--key", help="The log's public key, as `audit export` prints it; default: that of the home.")
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint kept from earlier, as `audit checkpoint` prints it: the log must continue it. May be given again.",
+)
 @home_option
 @output_option
-def verify(file: Path | None, key: str | None, home: Path, output: str) -> None:
-    """Prove the log whole, or name the first broken entry. FILE is one of `audit export`; without it, the home's log."""
+def verify(file: Path | None, key: str | None, checkpoints: tuple[Path, ...], home: Path, output: str) -> None:
+    """Prove the log whole, or name the first broken entry. FILE is one of `audit export`; without it, the home's log.
+
+    An older copy of a log is whole too. That nothing was put back shows only against a checkpoint kept elsewhere.
+    """
+    kept = tuple(path.read_bytes() for path in checkpoints)
     if file is None:
         with opened(home) as open_home:
-            proof = open_home.drawers.log.verify()
+            proof = open_home.drawers.log.verify(kept)
     else:
         with file.open("rb") as lines:
-            proof = verify_file(lines, _key(key, home))
+            proof = verify_file(lines, _key(key, home), kept)
     _tell(proof, output)
+
+
+@audit.command()
+@home_option
+def checkpoint(home: Path) -> None:
+    """Print the log's newest signed checkpoint, to keep elsewhere and give to `audit verify --checkpoint`."""
+    with opened(home) as open_home:
+        click.echo(open_home.drawers.log.checkpoint(), nl=False)
 
 
 @audit.command()

@@ -14,6 +14,7 @@ import click
 from cleanroom.cli.children import Child, Family, usable_port
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.options import home_option, opened
+from cleanroom.storage.sealing import seal
 
 SECRETS = "CLEANROOM_SECRET_"
 _READY_S = 60.0
@@ -27,6 +28,7 @@ _READY_S = 60.0
 @home_option
 def serve(host: str, port: int, home: Path) -> None:
     """Run the HTTP server and its executor until Ctrl-C or SIGTERM."""
+    seal()  # this environment holds the executor's secrets too
     with opened(home):
         pass  # what is wrong with the home is said once, by this process
     port = usable_port(host, port)

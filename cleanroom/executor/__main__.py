@@ -16,11 +16,12 @@ from cleanroom.bootstrap import Home, configure_logs, open_home
 from cleanroom.domain.errors import CleanroomError
 from cleanroom.domain.identifiers import PartnerName
 from cleanroom.engines.duckdb import EngineLimits
-from cleanroom.executor.confinement import Confinement, seal
+from cleanroom.executor.confinement import Confinement
 from cleanroom.executor.execution import Ports
 from cleanroom.executor.loop import Executor, Settings
 from cleanroom.executor.pool import Pool, Warmth
 from cleanroom.executor.wire import Setup
+from cleanroom.storage.sealing import seal
 from cleanroom.store.policies import PolicyBook
 
 _HEADROOM_BYTES = 512 * 1024**2  # interpreter, libraries, Arrow, and what an engine's own limit does not count

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 from dataclasses import dataclass
 
+from cleanroom.storage.sealing import prctl
+
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
@@ -26,25 +26,14 @@ class Confinement:
     open_files: int = 16_384
 
 
-def seal() -> None:
-    """Holds from here to the process's end: no other process of this user reads its memory, environment or descriptors.
-
-    A worker that data has taken over runs as the same user as the executor, whose environment holds every partner's
-    secrets: a process that may not be dumped has its files in /proc owned by root, and cannot be traced (prctl(2)).
-    What the process writes is its user's alone. OSError where the kernel refuses.
-    """
-    os.umask(0o077)
-    _prctl(_PR_SET_DUMPABLE, 0)
-
-
 def confine(limits: Confinement, *, executor: int) -> None:
     """Holds from here to the process's end: killed with the thread that started it, no core, no new privileges, limits set.
 
     `executor`: the pid that must be the parent. OSError where the kernel refuses.
     """
     os.umask(0o077)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if os.getppid() != executor:  # it died before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
     _limit(resource.RLIMIT_CORE, 0)
@@ -58,9 +47,3 @@ def _limit(which: int, most: int) -> None:
     _, hard = resource.getrlimit(which)
     value = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(which, (value, value))
-
-
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")

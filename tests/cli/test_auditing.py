@@ -71,3 +71,25 @@ def test_an_export_into_nowhere_fails_in_words(made: Terminal, tmp_path: Path) -
     ran = made("audit", "export", tmp_path / "no" / "such" / "folder")
     assert ran.code == 4
     assert "Traceback" not in ran.everything
+
+
+def test_a_log_that_was_put_back_is_whole_alone_and_not_beside_a_kept_checkpoint(
+    made: Terminal, tmp_path: Path
+) -> None:
+    older, kept = tmp_path / "older", tmp_path / "kept"
+    made("audit", "export", older)
+    assert made("token", "create", "--partner", "publisher", "--role", "auditor").code == 0
+    kept.write_text(made("audit", "checkpoint").out)
+    assert made("audit", "verify", "--checkpoint", kept).code == 0
+    assert made("audit", "verify", older).code == 0
+    ran = made("audit", "verify", older, "--checkpoint", kept)
+    assert ran.code == 4
+    assert "The log is broken" in ran.err
+
+
+def test_a_checkpoint_that_is_none_is_told(made: Terminal, tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense"
+    nonsense.write_text("not a note")
+    ran = made("audit", "verify", "--checkpoint", nonsense)
+    assert ran.code != 0
+    assert "Traceback" not in ran.err

@@ -58,7 +58,7 @@ def executor_of(room: Room, *options: str, concurrency: int = 1) -> Iterator[sub
 
 SEALED = """
 import ctypes, os
-from cleanroom.executor.confinement import seal
+from cleanroom.storage.sealing import seal
 seal()
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), oct(os.umask(0)))  # PR_GET_DUMPABLE
 """
