@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     QUERY_STARTED = "query.started"
     QUERY_RELEASED = "query.released"
     QUERY_FAILED = "query.failed"
+    QUERY_CANCEL_REQUESTED = "query.cancel_requested"
     QUERY_CANCELLED = "query.cancelled"
     RESULT_FETCHED = "result.fetched"
     CLAIM_BROKEN = "claim.broken"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from cleanroom.domain.errors import InvalidInput, Problem
-from cleanroom.domain.events import Event, LoggedEvent
+from cleanroom.domain.events import Event, EventKind, LoggedEvent
 from cleanroom.domain.identifiers import PartnerName, QueryId
 from cleanroom.domain.query import QueryRecord, QueryState
 from cleanroom.store.database import Database
@@ -64,7 +64,8 @@ class Queries:
         return QueryPage(tuple(record_of(row) for row in shown), str(shown[-1].position) if more and shown else None)
 
     def request_cancel(self, query: QueryId, event: Event) -> QueryState | None:
-        """CANCELLED: it was queued, and `event` is logged. RUNNING: the executor is asked to stop it and will log.
+        """CANCELLED: it was queued, and `event` is logged. RUNNING: the executor is asked to stop it and will log that;
+        who asked for it first is logged here.
 
         None: it has ended already, or there is no such query.
         """
@@ -73,7 +74,11 @@ class Queries:
             if _move(connection, query, QueryState.QUEUED, values):
                 self._log.append(connection, event)
                 return QueryState.CANCELLED
-            if _move(connection, query, QueryState.RUNNING, {"cancel_requested": True}):
+            running = (queries.c.id == query, queries.c.state == QueryState.RUNNING.value)
+            asked = connection.execute(select(queries.c.cancel_requested).where(*running)).scalar_one_or_none()
+            if asked is False and _move(connection, query, QueryState.RUNNING, {"cancel_requested": True}):
+                self._log.append(connection, replace(event, kind=EventKind.QUERY_CANCEL_REQUESTED))
+            if asked is not None:
                 return QueryState.RUNNING
         return None
 

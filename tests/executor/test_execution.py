@@ -296,7 +296,7 @@ def test_a_running_query_is_cancelled_within_a_second(crowded: Room, pool: Pool)
     took_s = in_the_middle(crowded, pool, lambda _: crowded.home.drawers.queries.request_cancel(QueryId("q1"), event))
     assert took_s < 1
     assert ended(crowded) == ("cancelled", None)
-    assert crowded.kinds() == ["query.started", "query.cancelled"]
+    assert crowded.kinds() == ["query.started", "query.cancel_requested", "query.cancelled"]
 
 
 def test_a_source_that_changes_while_it_is_read_is_not_released(room: Room, pool: Pool) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cleanroom.domain.errors import InvalidInput, LogError, OperationError
@@ -119,13 +121,17 @@ def test_cancelling_a_queued_query_ends_it(queries: Queries, log: Log) -> None:
     assert log.events()[-1].event.kind is EventKind.QUERY_CANCELLED
 
 
-def test_cancelling_a_running_query_asks_its_executor(queries: Queries, log: Log) -> None:
+def test_cancelling_a_running_query_asks_its_executor_and_logs_who_asked_once(queries: Queries, log: Log) -> None:
     queries.submit(query("q1", QueryState.RUNNING), happened())
+    assert queries.request_cancel(QueryId("q1"), happened()) is QueryState.RUNNING
     assert queries.request_cancel(QueryId("q1"), happened()) is QueryState.RUNNING
     found = queries.get(QueryId("q1"))
     assert found is not None
     assert (found.state, found.cancel_requested) == (QueryState.RUNNING, True)
-    assert log.size() == 2
+    assert log.size() == 3
+    asked = log.event(2)
+    assert asked is not None
+    assert asked.event == replace(happened(), kind=EventKind.QUERY_CANCEL_REQUESTED)
 
 
 @pytest.mark.parametrize("state", sorted(FINAL_STATES))
