@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cleanroom.domain.expression import Value
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.policy import Policy
+from cleanroom.domain.policy import AggregateArguments, Policy
 
 Rows = Mapping[DatasetName, Sequence[Mapping[str, Value]]]
 
@@ -27,7 +27,7 @@ NULLABLE = {
 
 
 def loosened(policy: Policy, minimum: int) -> Policy:
-    """The policy with columns that may be NULL, a low threshold, and counts of more columns listed."""
+    """The policy with columns that may be NULL, a low threshold, conditional aggregates, and counts of more columns."""
     datasets = {
         name: replace(
             dataset,
@@ -43,7 +43,9 @@ def loosened(policy: Policy, minimum: int) -> Policy:
             )
             for column, use in rule.columns.items()
         }
-        rules[name] = replace(rule, minimum_units=minimum, columns=columns)
+        rules[name] = replace(
+            rule, minimum_units=minimum, columns=columns, aggregate_arguments=AggregateArguments.EXPRESSIONS
+        )
     return replace(policy, datasets=datasets, rules=rules)
 
 
@@ -156,6 +158,7 @@ def queries(draw: st.DrawFn) -> str:
     measures = _some(draw, MEASURES, aliases, ILLEGAL_MEASURES, 3) or ["COUNT(*)"]
     if draw(st.integers(0, 2)) == 0:
         measures.append("COUNT(*)")
+    measures = [text for measure in measures for text in _perhaps_conditional(draw, measure, aliases)]
     predicates = _some(draw, PREDICATES, aliases, ILLEGAL_PREDICATES, 2)
     columns = [f"{key} AS k{n}" for n, key in enumerate(keys)] + [f"{m} AS m{n}" for n, m in enumerate(measures)]
     glue = " AND " if " WHERE " in FROMS[shape] else " WHERE "
@@ -169,6 +172,41 @@ def queries(draw: st.DrawFn) -> str:
     if draw(st.integers(0, 3)) == 0:
         text += " ORDER BY ALL LIMIT 3" if len(columns) > 1 else " ORDER BY 1"
     return text
+
+
+def _perhaps_conditional(draw: st.DrawFn, measure: str, aliases: list[str]) -> list[str]:
+    """The measure as it is, under a condition, or taken apart: all of it beside those for whom something holds."""
+    kind = draw(st.sampled_from(("plain", "plain", "conditional", "total and part", "part and rest", "all three")))
+    condition = _condition(draw, aliases)
+    if kind == "plain" or condition is None:
+        return [measure]
+    part, rest = (_under(draw, measure, text) for text in (condition, f"NOT ({condition})"))
+    return {
+        "conditional": [part],
+        "total and part": [measure, part],
+        "part and rest": [part, rest],
+        "all three": [part, measure, rest],
+    }[kind]
+
+
+def _condition(draw: st.DrawFn, aliases: list[str]) -> str | None:
+    parts = _some(draw, PREDICATES, aliases, ILLEGAL_PREDICATES, 2)
+    return draw(st.sampled_from((" AND ", " OR "))).join(parts) or None
+
+
+def _under(draw: st.DrawFn, measure: str, condition: str) -> str:
+    """The measure of those rows on which the condition is TRUE, in one of its spellings."""
+    function, _, argument = measure.removesuffix(")").partition("(")
+    distinct = "DISTINCT " if argument.startswith("DISTINCT ") else ""
+    value = "1" if argument == "*" else argument.removeprefix("DISTINCT ")
+    spellings = [
+        f"{measure} FILTER (WHERE {condition})",
+        f"{function}({distinct}CASE WHEN {condition} THEN {value} END)",
+    ]
+    if function == "SUM" or argument == "*":
+        spellings.append(f"SUM(CASE WHEN {condition} THEN {value} ELSE 0 END)")
+        spellings.append(f"SUM(IF({condition}, {value}, NULL))")
+    return draw(st.sampled_from(spellings))
 
 
 def _grouping(draw: st.DrawFn, keys: list[str]) -> str:

@@ -22,7 +22,7 @@ from cleanroom.engines.memory_arrow import arrow_type
 from cleanroom.release import release
 from cleanroom.rules import approve
 from tests.fixtures import Fixture, request, rows
-from tests.oracle import Person, assert_others_unmoved, assert_sound
+from tests.oracle import Person, assert_differences, assert_others_unmoved, assert_sound, groups_of
 from tests.random_queries import Rows, loosened, queries, tables
 from tests.test_corpus import same
 
@@ -53,6 +53,7 @@ def check(sql: str, data: Rows, policy: Policy, folder: Path) -> str:
     plan = approve(verdict)
     for step in plan.steps:
         assert_sound(step, released(step, data), data)
+        assert_differences(step, released(step, data), groups_of(step, data))
         assert_a_change_of_one_person_moves_no_other(step, data)
     assert_engines_agree(plan, data, policy, folder)
     return "accepted"

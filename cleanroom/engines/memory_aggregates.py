@@ -18,6 +18,9 @@ from cleanroom.engines.memory_values import exact, group_key, midnight, number, 
 
 def aggregate(call: AggregateCall, rows: Sequence[Row]) -> Value:
     """The call's value over these rows; COUNT of nothing is 0, every other aggregate of nothing NULL."""
+    if call.condition is not None:
+        condition = call.condition
+        rows = [row for row in rows if evaluate(condition, row) is True]
     if call.argument is None:
         return len(rows)
     argument = call.argument

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cleanroom.domain.expression import (
+    AggregateCall,
     Call,
     Case,
     Cast,
@@ -99,8 +100,13 @@ def measures(plan: Plan) -> Iterator[tuple[Aggregate, Field]]:
 
 
 def predicates(plan: Plan) -> Iterator[Expression]:
-    """Every condition over rows of people."""
-    return (r.predicate for r in relations(plan.root) if isinstance(r, Filter) and not r.released)
+    """Every condition over rows of people, on whole rows and on those that one aggregate takes."""
+    for relation in relations(plan.root):
+        match relation:
+            case Filter(predicate=predicate, released=False):
+                yield predicate
+            case Aggregate(input=below, measures=found) if not below.released:
+                yield from (c for m in found if isinstance(m.origin, AggregateCall) and (c := m.origin.condition))
 
 
 def joins(plan: Plan) -> Iterator[Join]:
