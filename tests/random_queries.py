@@ -143,6 +143,7 @@ OUTER = (
     "WITH t AS ({q}) SELECT count(*) AS groups, sum(m0) AS total FROM t",
     "WITH t AS ({q}) SELECT k0, m0 * 2 AS twice, m0 / NULLIF(m0 - 1, 0) AS ratio FROM t",
     "WITH t AS ({q}) SELECT k0, m0, sum(m0) OVER (PARTITION BY 1) AS s, rank() OVER (ORDER BY m0, k0) AS r FROM t",
+    "WITH t AS ({q}) SELECT max(m0) FILTER (WHERE m0 > 2) AS some, sum(CASE WHEN m0 > 99 THEN m0 ELSE 0 END) AS few FROM t",
     "SELECT a.k0, a.m0, b.m0 AS again FROM ({q}) a JOIN ({q}) b ON a.k0 = b.k0",
 )
 
