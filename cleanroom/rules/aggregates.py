@@ -40,7 +40,7 @@ def _conditional(call: AggregateCall, release: Aggregate, policy: Policy) -> Ite
                 f"{_shown(call)} under a condition is not allowed of {name}.",
                 name,
                 at=call.at,
-                hint="Filter in WHERE. Its owner allows FILTER and CASE with aggregate_arguments: expressions.",
+                hint="Filter in WHERE. FILTER and CASE need aggregate_arguments: expressions in its owner's rule.",
             )
 
 

@@ -106,7 +106,8 @@ def predicates(plan: Plan) -> Iterator[Expression]:
             case Filter(predicate=predicate, released=False):
                 yield predicate
             case Aggregate(input=below, measures=found) if not below.released:
-                yield from (c for m in found if isinstance(m.origin, AggregateCall) and (c := m.origin.condition))
+                calls = (measure.origin for measure in found)
+                yield from (c.condition for c in calls if isinstance(c, AggregateCall) and c.condition is not None)
 
 
 def joins(plan: Plan) -> Iterator[Join]:

@@ -21,10 +21,10 @@ from cleanroom.release import release
 from cleanroom.rules import approve
 from cleanroom.sql.aggregation import MOST_MEASURES
 from tests.attacks.test_grains import comparisons
-from tests.fixtures import Fixture, request, rows
+from tests.fixtures import Fixture, cases, request, rows
 from tests.oracle import assert_differences, assert_sound, groups_of
 from tests.random_queries import loosened
-from tests.test_corpus import same
+from tests.test_corpus import REJECTED, same
 from tests.test_random_queries import files
 
 CUSTOMERS, ORDERS = DatasetName("retailer.customers"), DatasetName("retailer.orders")
@@ -330,6 +330,19 @@ def test_every_spelling_means_what_the_analysts_own_text_means(cell: str, fixtur
     plain = [row for row in wide.plain(sql) if row[0] != "atoll"]
     assert same(ours, plain)
     assert all(row[1] is not None for row in ours)
+
+
+def test_an_attack_is_refused_where_conditions_are_allowed_too(fixture: Fixture) -> None:
+    policy = allowing(fixture.policy)
+    assert [case["id"] for case in REJECTED if judge_query(request(case["sql"]), policy).approved] == []
+
+
+def test_the_corpus_conditional_query_is_answered(fixture: Fixture, tmp_path: Path) -> None:
+    (case,) = (case for case in cases("analyst_advanced.yaml") if case["class"] == "conditional")
+    wide = replace(fixture, policy=allowing(fixture.policy))
+    ours = wide.answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path))
+    assert ours
+    assert same(ours, wide.plain(case["sql"]))
 
 
 @pytest.mark.parametrize(
