@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -95,6 +96,62 @@ def tables(draw: st.DrawFn) -> Rows:
             "clicked": draw(_sometimes_null(st.integers(0, 1))),
         }
         for _ in range(draw(st.integers(0, 16)))
+    ]
+    return {
+        DatasetName("retailer.customers"): customers,
+        DatasetName("retailer.orders"): orders,
+        DatasetName("publisher.impressions"): impressions,
+    }
+
+
+def crowd(seed: int) -> Rows:
+    """Two dozen people with two events each or so: enough that conditional cells are shown as often as withheld."""
+    dice = random.Random(seed)
+
+    def maybe(value: Value) -> Value:
+        return value if dice.random() < 0.93 else None
+
+    def moment() -> datetime.datetime:
+        return datetime.datetime(2026, 1, 1) + datetime.timedelta(days=dice.randrange(80))
+
+    def money() -> Value:
+        return maybe(Decimal(dice.randrange(40)) / 4)
+
+    people = range(24)
+    customers = [
+        {
+            "user_id": n,
+            "email_sha256": maybe(f"e{n}"),
+            "region": maybe(dice.choice(REGIONS)),
+            "age_band": dice.choice(("18-24", "65+")),
+            "signup_date": datetime.date(2020, 1, 1),
+            "lifetime_value": money(),
+            "loyalty_tier": dice.choice(("gold", "bronze")),
+            "notes": "secret",
+        }
+        for n in people
+    ]
+    orders = [
+        {
+            "order_id": number,
+            "user_id": maybe(dice.choice(people)),
+            "ts": moment(),
+            "amount_usd": money(),
+            "category": dice.choice(CATEGORIES),
+        }
+        for number in range(48)
+    ]
+    impressions = [
+        {
+            "email_sha256": maybe(f"e{dice.choice(people)}"),
+            "campaign_id": dice.randrange(100, 103),
+            "ad_format": dice.choice(FORMATS),
+            "device": "tv",
+            "ts": moment(),
+            "cost_usd": money(),
+            "clicked": maybe(dice.randrange(2)),
+        }
+        for _ in range(48)
     ]
     return {
         DatasetName("retailer.customers"): customers,
