@@ -151,6 +151,57 @@ def assert_atoms(step: PrivateStep, released: ReleasedTable, groups: Groups) -> 
                     assert_all_enough(step, part, f"a class of values of {measure.name}")
 
 
+def assert_differences(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
+    """No sum and difference of shown cells of a row is about few people, whatever conditions the step was given.
+
+    Which joined rows a cell uses is read off its call alone: its condition is TRUE there, its argument is not NULL. Rows
+    used by exactly the same shown cells hold enough people of every source; so do, of counts of distinct values that
+    are the same on every row of the group, the values that exactly the same of these counts have seen.
+    """
+    for row in released.rows.to_pylist():
+        members = groups[_key(step, row)]
+        shown = [m for m in step.aggregate.measures if row[column_name(m)] is not None]
+        used = [[_uses(measure, member) for measure in shown] for member in members]
+        for index, measure in enumerate(shown):
+            own = [member for member, uses in zip(members, used, strict=True) if uses[index]]
+            assert_all_enough(step, own, f"the shown {measure.name}")
+        for part in _by_name(members, map(tuple, used)):
+            assert_all_enough(step, part, "a difference of shown cells")
+        for counts, values in _distinct_counts(shown, members):
+            seen: dict[Hashable, set[int]] = {}
+            for value, uses in zip(values, used, strict=True):
+                seen.setdefault(value, set()).update(i for i in counts if uses[i])
+            names = [frozenset(seen[value]) for value in values]
+            for part in _by_name([m for m, n in zip(members, names, strict=True) if n], filter(None, names)):
+                assert_all_enough(step, part, "a difference of shown distinct counts")
+
+
+def _uses(measure: Field, member: Member) -> bool:
+    call = measure.origin
+    assert isinstance(call, AggregateCall)
+    known = call.argument is None or evaluate(call.argument, member.values) is not None
+    return known and _meets(call, member)
+
+
+def _by_name(members: Sequence[Member], names: Iterable[Hashable]) -> list[list[Member]]:
+    parts: dict[Hashable, list[Member]] = {}
+    for member, name in zip(members, names, strict=True):
+        parts.setdefault(name, []).append(member)
+    return list(parts.values())
+
+
+def _distinct_counts(shown: Sequence[Field], members: Sequence[Member]) -> list[tuple[list[int], tuple[Hashable, ...]]]:
+    """The positions of the distinct counts that count the same values, and those values, one for each row."""
+    found: dict[tuple[Hashable, ...], list[int]] = {}
+    for index, measure in enumerate(shown):
+        call = measure.origin
+        if isinstance(call, AggregateCall) and call.function == "count_distinct" and call.argument is not None:
+            argument = call.argument
+            values = tuple(_plain(evaluate(argument, member.values)) for member in members)
+            found.setdefault(values, []).append(index)
+    return [(counts, values) for values, counts in found.items()]
+
+
 def assert_nothing_held_back(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
     """A group that has enough people is shown, and its cells too where no atom and no class is small."""
     rows = {_key(step, row): row for row in released.rows.to_pylist()}
@@ -222,6 +273,7 @@ def brute_force(measure: Field, members: Sequence[Member]) -> Value:
     """The aggregate over all joined rows of a group, NULLs passed over."""
     origin = measure.origin
     assert isinstance(origin, AggregateCall)
+    members = [m for m in members if _meets(origin, m)]
     if origin.argument is None:
         return len(members)
     values = [v for m in members if (v := evaluate(origin.argument, m.values)) is not None]
@@ -239,6 +291,10 @@ def brute_force(measure: Field, members: Sequence[Member]) -> Value:
             return float(total / len(values))
         case other:
             raise AssertionError(f"{other} is never released")
+
+
+def _meets(call: AggregateCall, member: Member) -> bool:
+    return call.condition is None or evaluate(call.condition, member.values) is True
 
 
 def close(left: Value, right: Value) -> bool:

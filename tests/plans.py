@@ -96,8 +96,14 @@ class PlanBuilder:
     def computed(self, expression: Expression, name: str = "computed") -> Field:
         return self.field(name, expression.type, expression)
 
-    def measure(self, function: str, argument: Expression | None = None, type: DataType = BIGINT) -> Field:
-        return self.field(function, type, AggregateCall(function, argument))
+    def measure(
+        self,
+        function: str,
+        argument: Expression | None = None,
+        type: DataType = BIGINT,
+        condition: Expression | None = None,
+    ) -> Field:
+        return self.field(function, type, AggregateCall(function, argument, condition=condition))
 
     def window(self, call: WindowCall, type: DataType = BIGINT) -> Field:
         return self.field(call.function, type, call)

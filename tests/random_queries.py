@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from cleanroom.domain.expression import Value
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.policy import Policy
+from cleanroom.domain.policy import AggregateArguments, Policy
 
 Rows = Mapping[DatasetName, Sequence[Mapping[str, Value]]]
 
@@ -27,7 +28,7 @@ NULLABLE = {
 
 
 def loosened(policy: Policy, minimum: int) -> Policy:
-    """The policy with columns that may be NULL, a low threshold, and counts of more columns listed."""
+    """The policy with columns that may be NULL, a low threshold, conditional aggregates, and counts of more columns."""
     datasets = {
         name: replace(
             dataset,
@@ -43,7 +44,9 @@ def loosened(policy: Policy, minimum: int) -> Policy:
             )
             for column, use in rule.columns.items()
         }
-        rules[name] = replace(rule, minimum_units=minimum, columns=columns)
+        rules[name] = replace(
+            rule, minimum_units=minimum, columns=columns, aggregate_arguments=AggregateArguments.EXPRESSIONS
+        )
     return replace(policy, datasets=datasets, rules=rules)
 
 
@@ -101,6 +104,62 @@ def tables(draw: st.DrawFn) -> Rows:
     }
 
 
+def crowd(seed: int) -> Rows:
+    """Two dozen people with two events each or so: enough that conditional cells are shown as often as withheld."""
+    dice = random.Random(seed)
+
+    def maybe(value: Value) -> Value:
+        return value if dice.random() < 0.93 else None
+
+    def moment() -> datetime.datetime:
+        return datetime.datetime(2026, 1, 1) + datetime.timedelta(days=dice.randrange(80))
+
+    def money() -> Value:
+        return maybe(Decimal(dice.randrange(40)) / 4)
+
+    people = range(24)
+    customers = [
+        {
+            "user_id": n,
+            "email_sha256": maybe(f"e{n}"),
+            "region": maybe(dice.choice(REGIONS)),
+            "age_band": dice.choice(("18-24", "65+")),
+            "signup_date": datetime.date(2020, 1, 1),
+            "lifetime_value": money(),
+            "loyalty_tier": dice.choice(("gold", "bronze")),
+            "notes": "secret",
+        }
+        for n in people
+    ]
+    orders = [
+        {
+            "order_id": number,
+            "user_id": maybe(dice.choice(people)),
+            "ts": moment(),
+            "amount_usd": money(),
+            "category": dice.choice(CATEGORIES),
+        }
+        for number in range(48)
+    ]
+    impressions = [
+        {
+            "email_sha256": maybe(f"e{dice.choice(people)}"),
+            "campaign_id": dice.randrange(100, 103),
+            "ad_format": dice.choice(FORMATS),
+            "device": "tv",
+            "ts": moment(),
+            "cost_usd": money(),
+            "clicked": maybe(dice.randrange(2)),
+        }
+        for _ in range(48)
+    ]
+    return {
+        DatasetName("retailer.customers"): customers,
+        DatasetName("retailer.orders"): orders,
+        DatasetName("publisher.impressions"): impressions,
+    }
+
+
 C = "retailer.customers c"
 FROMS = {
     "c": C,
@@ -141,6 +200,7 @@ OUTER = (
     "WITH t AS ({q}) SELECT count(*) AS groups, sum(m0) AS total FROM t",
     "WITH t AS ({q}) SELECT k0, m0 * 2 AS twice, m0 / NULLIF(m0 - 1, 0) AS ratio FROM t",
     "WITH t AS ({q}) SELECT k0, m0, sum(m0) OVER (PARTITION BY 1) AS s, rank() OVER (ORDER BY m0, k0) AS r FROM t",
+    "WITH t AS ({q}) SELECT max(m0) FILTER (WHERE m0 > 2) AS some, sum(CASE WHEN m0 > 99 THEN m0 ELSE 0 END) AS few FROM t",
     "SELECT a.k0, a.m0, b.m0 AS again FROM ({q}) a JOIN ({q}) b ON a.k0 = b.k0",
 )
 
@@ -156,6 +216,7 @@ def queries(draw: st.DrawFn) -> str:
     measures = _some(draw, MEASURES, aliases, ILLEGAL_MEASURES, 3) or ["COUNT(*)"]
     if draw(st.integers(0, 2)) == 0:
         measures.append("COUNT(*)")
+    measures = [text for measure in measures for text in _perhaps_conditional(draw, measure, aliases)]
     predicates = _some(draw, PREDICATES, aliases, ILLEGAL_PREDICATES, 2)
     columns = [f"{key} AS k{n}" for n, key in enumerate(keys)] + [f"{m} AS m{n}" for n, m in enumerate(measures)]
     glue = " AND " if " WHERE " in FROMS[shape] else " WHERE "
@@ -169,6 +230,41 @@ def queries(draw: st.DrawFn) -> str:
     if draw(st.integers(0, 3)) == 0:
         text += " ORDER BY ALL LIMIT 3" if len(columns) > 1 else " ORDER BY 1"
     return text
+
+
+def _perhaps_conditional(draw: st.DrawFn, measure: str, aliases: list[str]) -> list[str]:
+    """The measure as it is, under a condition, or taken apart: all of it beside those for whom something holds."""
+    kind = draw(st.sampled_from(("plain", "plain", "conditional", "total and part", "part and rest", "all three")))
+    condition = _condition(draw, aliases)
+    if kind == "plain" or condition is None:
+        return [measure]
+    part, rest = (_under(draw, measure, text) for text in (condition, f"NOT ({condition})"))
+    return {
+        "conditional": [part],
+        "total and part": [measure, part],
+        "part and rest": [part, rest],
+        "all three": [part, measure, rest],
+    }[kind]
+
+
+def _condition(draw: st.DrawFn, aliases: list[str]) -> str | None:
+    parts = _some(draw, PREDICATES, aliases, ILLEGAL_PREDICATES, 2)
+    return draw(st.sampled_from((" AND ", " OR "))).join(parts) or None
+
+
+def _under(draw: st.DrawFn, measure: str, condition: str) -> str:
+    """The measure of those rows on which the condition is TRUE, in one of its spellings."""
+    function, _, argument = measure.removesuffix(")").partition("(")
+    distinct = "DISTINCT " if argument.startswith("DISTINCT ") else ""
+    value = "1" if argument == "*" else argument.removeprefix("DISTINCT ")
+    spellings = [
+        f"{measure} FILTER (WHERE {condition})",
+        f"{function}({distinct}CASE WHEN {condition} THEN {value} END)",
+    ]
+    if function == "SUM" or argument == "*":
+        spellings.append(f"SUM(CASE WHEN {condition} THEN {value} ELSE 0 END)")
+        spellings.append(f"SUM(IF({condition}, {value}, NULL))")
+    return draw(st.sampled_from(spellings))
 
 
 def _grouping(draw: st.DrawFn, keys: list[str]) -> str:

@@ -22,8 +22,8 @@ from cleanroom.engines.memory_arrow import arrow_type
 from cleanroom.release import release
 from cleanroom.rules import approve
 from tests.fixtures import Fixture, request, rows
-from tests.oracle import Person, assert_others_unmoved, assert_sound
-from tests.random_queries import Rows, loosened, queries, tables
+from tests.oracle import Person, assert_differences, assert_others_unmoved, assert_sound, groups_of
+from tests.random_queries import Rows, crowd, loosened, queries, tables
 from tests.test_corpus import same
 
 RARELY_SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
@@ -53,6 +53,7 @@ def check(sql: str, data: Rows, policy: Policy, folder: Path) -> str:
     plan = approve(verdict)
     for step in plan.steps:
         assert_sound(step, released(step, data), data)
+        assert_differences(step, released(step, data), groups_of(step, data))
         assert_a_change_of_one_person_moves_no_other(step, data)
     assert_engines_agree(plan, data, policy, folder)
     return "accepted"
@@ -81,9 +82,17 @@ def test_whatever_is_accepted_equals_the_oracle(
     event(check(sql, data, loosened(small_fixture.policy, minimum), tmp_path))
 
 
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=RARELY_SLOW)
+@given(sql=queries(), data=st.integers(0, 2**32).map(crowd), minimum=st.integers(2, 3))
+def test_whatever_is_accepted_over_a_crowd_equals_the_oracle(
+    sql: str, data: Rows, minimum: int, small_fixture: Fixture, tmp_path: Path
+) -> None:
+    event(check(sql, data, loosened(small_fixture.policy, minimum), tmp_path))
+
+
 @pytest.mark.long
 @settings(max_examples=5_000, deadline=None, suppress_health_check=RARELY_SLOW)
-@given(sql=queries(), data=tables(), minimum=st.integers(2, 3))
+@given(sql=queries(), data=tables() | st.integers(0, 2**32).map(crowd), minimum=st.integers(2, 3))
 def test_whatever_is_accepted_equals_the_oracle_at_length(
     sql: str, data: Rows, minimum: int, small_fixture: Fixture, tmp_path: Path
 ) -> None:

@@ -167,6 +167,7 @@ class CatalogDataset(ma.Schema):
     minimum_units = fields.Integer(required=True)
     count_rows = fields.Boolean(required=True)
     functions = fields.List(fields.String(), required=True)
+    aggregate_arguments = fields.String(required=True)
     joins = fields.Nested(CatalogJoins, required=True)
     may_query = fields.Boolean(required=True)
     may_receive = fields.Boolean(required=True)

@@ -87,6 +87,7 @@ def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> d
         "minimum_units": rule.minimum_units,
         "count_rows": rule.count_rows and may_query,
         "functions": sorted(rule.functions),
+        "aggregate_arguments": rule.aggregate_arguments.value,
         "joins": _joins_view(rule.joins),
         "may_query": may_query,
         "may_receive": caller in rule.result_receivers,

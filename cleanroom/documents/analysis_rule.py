@@ -30,6 +30,7 @@ from cleanroom.domain.functions import AGGREGATES, DEFAULT_FUNCTIONS, LISTABLE_A
 from cleanroom.domain.grain import DECLARABLE_GRAINS, Grain
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
+    AggregateArguments,
     AnalysisRule,
     ColumnRule,
     Dataset,
@@ -177,10 +178,9 @@ class AnalysisRuleShape(Shape):
         metadata={"description": "functions on group and filter columns"},
     )
     aggregate_arguments = Choice(
-        ("columns",),
-        load_default="columns",
-        later={"expressions": "write columns, or leave the key out: aggregates take a bare column"},
-        metadata={"description": "what an aggregate may be asked of"},
+        tuple(AggregateArguments),
+        load_default=AggregateArguments.COLUMNS.value,
+        metadata={"description": "columns: bare columns; expressions: FILTER and CASE too"},
     )
     per_unit_analysis = Flag(load_default=False, later="write false, or leave the key out")
     query_runners = Several(resource("partner"), load_default=list, metadata={"description": "who may ask"})
@@ -207,6 +207,7 @@ def build(data: Mapping[str, Any]) -> AnalysisRule:
         query_runners=frozenset(PartnerName(p) for p in data["query_runners"]),
         result_receivers=frozenset(PartnerName(p) for p in data["result_receivers"]),
         row_filter=data.get("row_filter"),
+        aggregate_arguments=AggregateArguments(data["aggregate_arguments"]),
     )
 
 
@@ -229,6 +230,7 @@ def write(value: AnalysisRule) -> dict[str, Json]:
         "count_rows": value.count_rows,
         "joins": _write_joins(value.joins),
         "functions": _sorted(value.functions),
+        "aggregate_arguments": value.aggregate_arguments.value,
         "query_runners": _sorted(value.query_runners),
         "result_receivers": _sorted(value.result_receivers),
         **row_filter,

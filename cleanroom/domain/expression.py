@@ -34,11 +34,15 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class AggregateCall:
-    """The origin of an aggregate's field. `function` is a name of `domain.functions.AGGREGATES`; COUNT(*) has no argument."""
+    """The origin of an aggregate's field. `function` is a name of `domain.functions.AGGREGATES`; COUNT(*) has no argument.
+
+    `condition` is that of FILTER: only rows on which it is TRUE are aggregated.
+    """
 
     function: str
     argument: Expression | None = None
     at: Place | None = dataclasses.field(default=None, compare=False)
+    condition: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +180,8 @@ def inputs(origin: SourceColumn | AggregateCall | WindowCall | Expression) -> tu
     match origin:
         case SourceColumn():
             return ()
-        case AggregateCall(argument=argument):
-            return () if argument is None else (argument,)
+        case AggregateCall(argument=argument, condition=condition):
+            return tuple(part for part in (argument, condition) if part is not None)
         case WindowCall(arguments=arguments, partition=partition, order=order):
             return (*arguments, *partition, *(key.expression for key in order))
         case _:

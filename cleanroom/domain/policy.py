@@ -148,6 +148,13 @@ class SmallGroups(StrEnum):
     DROP = "drop"
 
 
+class AggregateArguments(StrEnum):
+    """What an aggregate may be asked of: COLUMNS, bare ones of all rows; EXPRESSIONS, also of the rows that meet a condition."""
+
+    COLUMNS = "columns"
+    EXPRESSIONS = "expressions"
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisRule:
     """What an owner allows with one dataset in one collaboration. A column not named is blocked.
@@ -166,6 +173,7 @@ class AnalysisRule:
     query_runners: frozenset[PartnerName] = frozenset()
     result_receivers: frozenset[PartnerName] = frozenset()
     row_filter: str | None = None
+    aggregate_arguments: AggregateArguments = AggregateArguments.COLUMNS
 
     def column(self, name: str) -> ColumnRule:
         """The column's rule; one that allows nothing where the owner named none."""

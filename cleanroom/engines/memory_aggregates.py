@@ -7,7 +7,7 @@ import functools
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,9 @@ from cleanroom.engines.memory_values import exact, group_key, midnight, number, 
 
 def aggregate(call: AggregateCall, rows: Sequence[Row]) -> Value:
     """The call's value over these rows; COUNT of nothing is 0, every other aggregate of nothing NULL."""
+    if call.condition is not None:
+        condition = call.condition
+        rows = [row for row in rows if evaluate(condition, row) is True]
     if call.argument is None:
         return len(rows)
     argument = call.argument
@@ -60,9 +63,6 @@ def _median(values: Sequence[Value]) -> Value:
             return low
         case datetime.date(), datetime.date():
             return midnight(low) + (midnight(high) - midnight(low)) / 2
-        case Decimal(), Decimal():
-            # A decimal median keeps the scale of its column, rounded down.
-            return exact().add(low, exact().subtract(high, low) / 2).quantize(low, ROUND_FLOOR, exact())
         case _:
             return (float(number(low)) + float(number(high))) / 2
 

@@ -64,14 +64,17 @@ def _call(measure: Field) -> AggregateCall:
 
 
 def _condition(measure: Field) -> Expression | None:
-    """An argument that may be NULL makes its cell conditional on IS NOT NULL (SEMANTICS 3)."""
-    argument = _call(measure).argument
-    if argument is None:
-        return None
+    """What makes the cell stand for some of its row's people: its own condition, and that its argument is not NULL."""
+    call = _call(measure)
+    if call.argument is None or not _may_be_null(call.argument):
+        return call.condition
+    present = Call("not", (Call("is_null", (call.argument,), BOOLEAN),), BOOLEAN)
+    return present if call.condition is None else Call("and", (call.condition, present), BOOLEAN)
+
+
+def _may_be_null(argument: Expression) -> bool:
     found = source_column(argument)
-    if found is not None and not found[1].nullable:
-        return None
-    return Call("not", (Call("is_null", (argument,), BOOLEAN),), BOOLEAN)
+    return found is None or found[1].nullable
 
 
 def _claims(release: Aggregate, policy: Policy) -> set[Claim]:

@@ -73,12 +73,13 @@ def release_overlap(plan: Plan, policy: Policy, question: Question) -> Iterator[
 
 
 def _feeding(release: Aggregate) -> tuple[Scan, ...]:
-    """The scans whose rows the release's cells are made of; COUNT(*) counts the rows of all."""
+    """The scans whose rows the release's cells are made of; COUNT(*) counts the rows of all.
+
+    A condition on one cell feeds it like its argument: only what holds for all cells merely restricts.
+    """
     calls = [m.origin for m in release.measures if isinstance(m.origin, AggregateCall)]
     every = not calls or any(call.argument is None for call in calls)
-    sources = {
-        found.column.source for call in calls if call.argument is not None for found in occurrences(call.argument)
-    }
+    sources = {found.column.source for call in calls for part in inputs(call) for found in occurrences(part)}
     return tuple(scan for scan in scans(release.input) if every or scan.source in sources)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cleanroom.domain.expression import (
+    AggregateCall,
     Call,
     Case,
     Cast,
@@ -99,8 +100,14 @@ def measures(plan: Plan) -> Iterator[tuple[Aggregate, Field]]:
 
 
 def predicates(plan: Plan) -> Iterator[Expression]:
-    """Every condition over rows of people."""
-    return (r.predicate for r in relations(plan.root) if isinstance(r, Filter) and not r.released)
+    """Every condition over rows of people, on whole rows and on those that one aggregate takes."""
+    for relation in relations(plan.root):
+        match relation:
+            case Filter(predicate=predicate, released=False):
+                yield predicate
+            case Aggregate(input=below, measures=found) if not below.released:
+                calls = (measure.origin for measure in found)
+                yield from (c.condition for c in calls if isinstance(c, AggregateCall) and c.condition is not None)
 
 
 def joins(plan: Plan) -> Iterator[Join]:

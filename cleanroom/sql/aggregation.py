@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -20,10 +20,13 @@ from cleanroom.domain.expression import (
     Missing,
     SortKey,
     WindowCall,
+    fields_of,
+    inputs,
 )
 from cleanroom.domain.functions import WINDOWS
 from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
-from cleanroom.sql.expressions import missing, translate
+from cleanroom.sql.conditional import both, conditional
+from cleanroom.sql.expressions import condition, missing, translate
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
 from cleanroom.sql.terms import Terms
@@ -66,24 +69,36 @@ class Calls:
     keys: tuple[Field, ...] = ()
     base: frozenset[int] = frozenset()
     grouped: bool = False
+    private: bool = True
     measures: list[Field] = field(default_factory=list)
     windows: list[Field] = field(default_factory=list)
 
     def aggregate(self, node: exp.Expr, terms: Terms) -> Expression:
         """The field of an aggregate call."""
-        call = read_aggregate(node, terms.without_specials("an aggregate"))
+        inner = terms.without_specials("an aggregate")
+        call = read_aggregate(node, inner)
         if call is None:
-            return missing(node, terms.without_specials("an aggregate"))
+            return missing(node, inner)
+        if self._reads_outputs(call):
+            what = "The name of an output inside an aggregate"
+            return self.resolution.unsupported(node, what, "Write what it stands for.")
+        if self.private:
+            call = conditional(call)
         for known in self.measures:
             if known.origin == call:
                 return Column(known, call.at)
         name = call.function.removesuffix("_rows").removesuffix("_distinct")
-        nullable = not call.function.startswith("count")
+        nullable = call.condition is not None or not call.function.startswith("count")
         made = self.resolution.field(name, _aggregate_type(call), nullable=nullable, origin=call)
         self.measures.append(made)
         if len(self.measures) > MOST_MEASURES:
             self.resolution.refuse("sql.too_large", f"A SELECT may compute {MOST_MEASURES} aggregates.", node)
         return Column(made, call.at)
+
+    def _reads_outputs(self, call: AggregateCall) -> bool:
+        """Whether it reads what is computed from the aggregated rows: such a name is no column of them."""
+        made = {f.id for f in (*self.keys, *self.measures, *self.windows)}
+        return any(f.id in made for part in inputs(call) for f in fields_of(part))
 
     def window(self, node: exp.Expr, terms: Terms) -> Expression:
         """The field of a window call; its arguments may hold aggregates, no further windows."""
@@ -149,15 +164,15 @@ def direction(item: exp.Expr) -> tuple[bool, bool]:
 
 def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
     """The aggregate call that the node means, or None with a finding."""
+    if isinstance(node, exp.Filter):
+        return _filtered(node, terms)
     if isinstance(node, exp.IgnoreNulls) and isinstance(node.this, exp.AnyValue):
         node = node.this
     if isinstance(node, exp.Count):
         return _count(node, terms)
     name = _AGGREGATES.get(type(node))
     if name is None:
-        filtered = isinstance(node, exp.Filter)
-        hint = "Filter in WHERE." if filtered else "Over rows use COUNT, COUNT(DISTINCT …), SUM or AVG."
-        terms.resolution.unsupported(node, "An aggregate with FILTER" if filtered else None, hint)
+        terms.resolution.unsupported(node, hint="Over rows use COUNT, COUNT(DISTINCT …), SUM or AVG.")
         return None
     terms.resolution.read_whole(node, "this")
     if not isinstance(node.this, exp.Expr):
@@ -175,6 +190,19 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
     if name in _NUMERIC and not is_family(argument.type, "number"):
         terms.resolution.refuse("type.mismatch", f"{name.upper()} needs numbers, not {argument.type}.", node)
     return AggregateCall(name, argument, place_of(node) or getattr(argument, "at", None))
+
+
+def _filtered(node: exp.Filter, terms: Terms) -> AggregateCall | None:
+    """The call before FILTER, over the rows that FILTER keeps."""
+    terms.resolution.read_whole(node, "this", "expression")
+    where = node.args.get("expression")
+    if not isinstance(where, exp.Where):
+        terms.resolution.unsupported(node, "FILTER without WHERE", "Write FILTER (WHERE …).")
+        return None
+    terms.resolution.read_whole(where, "this")
+    call = read_aggregate(node.this, terms)
+    kept = condition(where.this, terms)
+    return None if call is None else replace(call, condition=both(call.condition, kept))
 
 
 def _count(node: exp.Count, terms: Terms) -> AggregateCall | None:

@@ -23,20 +23,28 @@ def sum_type(argument: DataType) -> DataType:
     return DOUBLE
 
 
-def release_aggregate(call: AggregateCall, argument: str) -> str:
-    """An aggregate over rows that belong to people, of an argument already rendered. ValueError: not one for them."""
+def release_aggregate(call: AggregateCall, argument: str, condition: str) -> str:
+    """An aggregate over rows that belong to people, of an argument and a condition already rendered, each empty where the
+    call has none. ValueError: not one for them, or a condition that is left out."""
     if not AGGREGATES[call.function].release:
         raise ValueError("an aggregate that carries a value of one person")
-    return aggregate(call, argument)
+    if bool(condition) is (call.condition is None):
+        raise ValueError("an aggregate without its condition")
+    return aggregate(call, argument, _filter(condition))
 
 
 def released_aggregate(call: AggregateCall) -> str:
     """An aggregate over released rows."""
-    return aggregate(call, "" if call.argument is None else render_expression(call.argument))
+    argument = "" if call.argument is None else render_expression(call.argument)
+    return aggregate(call, argument, _filter("" if call.condition is None else render_expression(call.condition)))
+
+
+def _filter(condition: str) -> str:
+    return f" FILTER (WHERE {condition})" if condition else ""
 
 
 def aggregate(call: AggregateCall, argument: str, over: str = "") -> str:
-    """The call over `argument` (SQL text, its type that of `call.argument`), followed by `over` where it is a window."""
+    """The call over `argument` (SQL text, its type that of `call.argument`), followed by `over`: its FILTER, or the window."""
     if call.function == "count_rows":
         return f"count(*){over}"
     if call.argument is None:

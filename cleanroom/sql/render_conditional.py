@@ -66,12 +66,10 @@ def _output(table: str, name: str) -> str:
 
 
 def _base(step: PrivateStep, keys: Sequence[tuple[str, str]], source: str) -> str:
-    """Keys, measures' arguments x<id>, units u<j> and the mask, one row for each base row."""
-    arguments = [
-        (f"x{m.id}", render_expression(call.argument))
-        for m in step.aggregate.measures
-        if (call := cast(AggregateCall, m.origin)).argument is not None
-    ]
+    """Keys, measures' arguments x<id> and conditions p<id>, units u<j> and the mask, one row for each base row."""
+    calls = [(m.id, cast(AggregateCall, m.origin)) for m in step.aggregate.measures]
+    arguments = [(f"x{n}", render_expression(call.argument)) for n, call in calls if call.argument is not None]
+    arguments += [(f"p{n}", render_expression(call.condition)) for n, call in calls if call.condition is not None]
     units = [(f"u{j}", name_of(unit)) for j, unit in enumerate(step.units)]
     bits = " | ".join(
         f"(CASE WHEN ({render_expression(c)} IS TRUE) THEN CAST({2**i} AS BIGINT) ELSE CAST(0 AS BIGINT) END)"
@@ -82,12 +80,15 @@ def _base(step: PrivateStep, keys: Sequence[tuple[str, str]], source: str) -> st
 
 
 def _measures(step: PrivateStep, names: Sequence[str]) -> str:
-    values = [
-        f"{release_aggregate(cast(AggregateCall, m.origin), quoted(f'x{m.id}'))} AS {quoted(column_name(m))}"
-        for m in step.aggregate.measures
-    ]
+    values = [f"{_measure(m)} AS {quoted(column_name(m))}" for m in step.aggregate.measures]
     # A group's existence is a column too: a release may have keys alone.
     return f"SELECT {', '.join([*names, *values, 'count(*) AS rows'])} FROM _base{_group(names)}"
+
+
+def _measure(measure: Field) -> str:
+    call = cast(AggregateCall, measure.origin)
+    condition = "" if call.condition is None else quoted(f"p{measure.id}")
+    return release_aggregate(call, quoted(f"x{measure.id}"), condition)
 
 
 def _pairs(unit: int, names: Sequence[str]) -> str:

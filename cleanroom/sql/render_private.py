@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from cleanroom.domain.expression import AggregateCall, Column, Expression, Field, SourceColumn, WindowCall, fields_of
+from cleanroom.domain.expression import (
+    AggregateCall,
+    Column,
+    Expression,
+    Field,
+    SourceColumn,
+    WindowCall,
+    fields_of,
+    inputs,
+)
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Filter, Join, Project, Relation, Scan
 from cleanroom.domain.policy import Dataset
@@ -62,7 +71,8 @@ def key_expression(field: Field) -> Expression:
 
 def _measure(field: Field) -> str:
     call = cast(AggregateCall, field.origin)
-    return release_aggregate(call, "" if call.argument is None else render_expression(call.argument))
+    argument = "" if call.argument is None else render_expression(call.argument)
+    return release_aggregate(call, argument, "" if call.condition is None else render_expression(call.condition))
 
 
 def _used(step: PrivateStep) -> Iterable[Field]:
@@ -71,8 +81,8 @@ def _used(step: PrivateStep) -> Iterable[Field]:
     for key in step.aggregate.keys:
         yield from fields_of(key_expression(key))
     for measure in step.aggregate.measures:
-        if isinstance(measure.origin, AggregateCall) and measure.origin.argument is not None:
-            yield from fields_of(measure.origin.argument)
+        for part in inputs(measure.origin):
+            yield from fields_of(part)
     for condition in step.conditions:
         yield from fields_of(condition)
 

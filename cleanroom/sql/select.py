@@ -147,7 +147,7 @@ class _Select:
         self.tree, self.tables, self.below, self.items = tree, tables, below, items
         self.resolution = tables.resolution
         self.base = Terms(self.resolution, source.scope, "SELECT")
-        self.calls = Calls(self.resolution)
+        self.calls = Calls(self.resolution, private=not below.released)
 
     def relation(self) -> Relation:
         self.calls.grouped = self._is_grouped()
@@ -355,7 +355,7 @@ def _ready_aliases(items: list[Item], outputs: list[Output]) -> dict[str, Callab
 def _name_of(tree: exp.Expr) -> str:
     """What to call an output that was given no name: its column, or its function."""
     inner = tree
-    while isinstance(inner, exp.Paren | exp.Window | exp.IgnoreNulls) and isinstance(inner.this, exp.Expr):
+    while isinstance(inner, exp.Paren | exp.Window | exp.IgnoreNulls | exp.Filter) and isinstance(inner.this, exp.Expr):
         inner = inner.this
     if isinstance(inner, exp.Column):
         return str(inner.name)

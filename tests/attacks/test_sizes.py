@@ -34,6 +34,10 @@ def large() -> Iterator[str]:
         yield chained(levels, f"SELECT {nested('abs', depth, 'n')} AS n FROM {{}}", "SELECT n FROM {}", GROUPS)
     yield chained(7, DOUBLED, "SELECT COUNT(*) FROM {} WHERE " + " AND ".join(["r = 'a'"] * 199))
     yield chained(12, DOUBLED, "SELECT COUNT(*) FROM {}")
+    for function in ("COUNT(*) FILTER (WHERE r = '{}')", "SUM(CASE WHEN r = '{}' THEN 1 ELSE 0 END)"):
+        yield chained(7, DOUBLED, "SELECT " + ", ".join(function.format(i) for i in range(50)) + " FROM {}")
+    yield f"SELECT SUM({'CASE WHEN TRUE THEN ' * 30}1{' END' * 30}) FROM retailer.customers"
+    yield f"SELECT SUM({'IF(TRUE, ' * 38}1{')' * 38}) FROM retailer.customers"
     yield chained(40, "SELECT 1 FROM {0} a, {0} b", "SELECT COUNT(*) FROM {}", "SELECT x FROM nowhere")
     yield chained(40, "SELECT 1 FROM {0} a, {0} b", "SELECT COUNT(*) FROM {}")
     yield chained(95, "SELECT n FROM {} WHERE n > 0 ORDER BY n LIMIT 9", "SELECT n FROM {}", GROUPS)

@@ -61,7 +61,7 @@ def test_the_policies_of_the_corpus_are_read_without_problems() -> None:
     assert check_folder(read_folder(CORPUS / "strict")) == ()
 
 
-WIDE = ("aggregate_arguments: expressions", "per_unit_analysis: true", "least]", "stddev", "[inner, left, semi, anti]")
+WIDE = ("per_unit_analysis: true", "least]", "stddev", "[inner, left, semi, anti]")
 
 
 def test_wide_rules_are_refused_at_every_key_that_is_not_enforced() -> None:

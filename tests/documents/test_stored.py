@@ -15,6 +15,7 @@ from cleanroom.domain.functions import LISTABLE_AGGREGATES, LISTABLE_FUNCTIONS
 from cleanroom.domain.grain import Grain
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
+    AggregateArguments,
     AnalysisRule,
     ColumnRule,
     Dataset,
@@ -51,6 +52,7 @@ _rules = st.builds(
     query_runners=_partners,
     result_receivers=_partners,
     row_filter=st.none() | _texts,
+    aggregate_arguments=st.sampled_from(AggregateArguments),
 )
 _types = st.sampled_from(
     [DataType(Kind.BIGINT), DataType(Kind.DECIMAL, 12, 2), DataType(Kind.VARCHAR), DataType(Kind.BOOLEAN)]

@@ -80,11 +80,14 @@ def test_the_columns_of_a_step_are_those_that_anything_in_it_names() -> None:
         dataset("publisher.views", {"viewer": "BIGINT", "mail": "VARCHAR", "x": "VARCHAR"}, units=("viewer",))
     )
     joined = where(inner_join(left, right, ("email", "mail")), call("eq", col(left, "region"), "north"))
-    step = release(joined, (), (plan.measure("count_rows"),), units=(*left.units, *right.units))
+    units = (*left.units, *right.units)
+    step = release(joined, (), (plan.measure("count_rows"),), units=units)
     assert columns_read(step) == {
         "retailer.customers": {"user_id", "email", "consent", "region"},
         "publisher.views": {"viewer", "mail"},
     }
+    some = plan.measure("count_rows", condition=call("eq", col(right, "x"), "a"))
+    assert columns_read(release(joined, (), (some,), units=units))["publisher.views"] == {"viewer", "mail", "x"}
 
 
 def test_a_rendered_step_has_the_same_second_opinion_and_a_doctored_one_has_not() -> None:

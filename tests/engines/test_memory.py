@@ -137,7 +137,9 @@ def conditional_step(make: PlanBuilder, *, keys: bool) -> PrivateStep:
     total = make.measure("sum", amount, sum_type(amount.type))
     conditions = (call("not", call("is_null", amount)), call("gt", col(joined, "weight"), 1.0))
     group = step.aggregate.keys if keys else ()
-    aggregate = replace(step.aggregate, keys=group, measures=(total, distinct))
+    some = [make.measure(f, col(joined, "age"), BIGINT, conditions[1]) for f in ("sum", "count", "count_distinct")]
+    rows = make.measure("count_rows", condition=call("eq", col(joined, "region"), "north"))
+    aggregate = replace(step.aggregate, keys=group, measures=(total, distinct, *some, rows))
     cells = (ConditionalCell(total, 0), ConditionalCell(distinct, 1))
     return replace(step, aggregate=aggregate, conditions=conditions, conditional=cells, distinct_measures=(distinct,))
 
@@ -253,6 +255,17 @@ def test_an_aggregate_is_duckdbs(function: str, column: str, kind: DataType, not
     keys = () if nothing else (make.computed(col(scan, "shop")),)
     below = where(scan, call("gt", col(scan, "n"), 99)) if nothing else scan
     same_rows(*finished(Aggregate(below, keys, (measure, make.measure("count_rows")), True), table))
+
+
+@pytest.mark.parametrize(("function", "column", "kind"), AGGREGATED, ids=str)
+def test_an_aggregate_under_a_condition_is_duckdbs(function: str, column: str, kind: DataType) -> None:
+    make = PlanBuilder()
+    scan, table = sales(make)
+    few, none = (call("gt", col(scan, "n"), least) for least in (1, 99))
+    measures = [make.measure(function, col(scan, column), kind, condition) for condition in (few, none)]
+    measures += [make.measure("count_rows", condition=condition) for condition in (few, none)]
+    keys = (make.computed(col(scan, "shop")),)
+    same_rows(*finished(Aggregate(scan, keys, tuple(measures), True), table))
 
 
 def test_any_value_is_one_of_them() -> None:

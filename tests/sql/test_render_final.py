@@ -90,6 +90,19 @@ def test_an_outer_query_aggregates_released_rows() -> None:
     assert row[9] == 3
 
 
+def test_an_outer_query_aggregates_the_released_rows_that_meet_a_condition() -> None:
+    plan = PlanBuilder()
+    groups = table(plan)
+    few = call("lt", col(groups, "n"), 5)
+    measures = (
+        plan.measure("count_rows", condition=few),
+        plan.measure("max", col(groups, "n"), condition=few),
+        plan.measure("sum", col(groups, "total"), condition=few),
+        plan.measure("sum", col(groups, "n"), condition=call("eq", 1, 2)),
+    )
+    assert answer(Aggregate(groups, (), measures, released=True)) == [(3, 3, 50, None)]
+
+
 def test_a_sum_that_would_overflow_is_null_and_others_are_exact() -> None:
     plan = PlanBuilder()
     groups = table(plan)

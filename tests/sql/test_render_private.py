@@ -10,12 +10,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from cleanroom.domain.expression import Field
+from cleanroom.domain.expression import AggregateCall, Field
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Limit, Relation, Sort
 from cleanroom.domain.steps import Claim, PrivateStep
 from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, TIMESTAMP, VARCHAR
 from cleanroom.sql.render import render_claim, render_private
+from cleanroom.sql.render_aggregate import release_aggregate
 from tests.plans import PlanBuilder, call, col, dataset, inner_join, literal, project, release, typed, where
 
 ORDERS = dataset(
@@ -284,6 +285,53 @@ def test_conditional_counts_of_units_that_differ_are_counted_apart() -> None:
     )
     (row,) = shops.sql(render_private(step, TABLES)).to_arrow_table().to_pylist()
     assert list(row.values()) == [4, 3, 4, 1, 2, 3, 3, 1, 4, 3, 1]
+
+
+def measures_under_a_condition(plan: PlanBuilder, rows: Relation) -> tuple[Field, ...]:
+    """Each aggregate of the rows in which n is one: TRUE on three of them, not known on one."""
+    one, amount = call("eq", col(rows, "n"), 1), col(rows, "amount")
+    return (
+        plan.measure("count_rows", condition=one),
+        plan.measure("count", amount, condition=one),
+        plan.measure("count_distinct", amount, condition=one),
+        plan.measure("sum", amount, typed("DECIMAL(38,2)"), one),
+        plan.measure("avg", amount, DOUBLE, one),
+        plan.measure("count_rows"),
+    )
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_an_aggregate_under_a_condition_is_over_the_rows_on_which_it_is_true(conditional: bool) -> None:
+    plan = PlanBuilder()
+    orders = plan.scan(ORDERS)
+    measures = measures_under_a_condition(plan, orders)
+    conditions = (call("eq", col(orders, "n"), 1),) if conditional else ()
+    (row,) = answer(release(orders, (), measures, units=orders.units, conditions=conditions))
+    connection = database()
+    plain = connection.execute(
+        "SELECT count(*), count(amount), count(DISTINCT amount), sum(amount), avg(amount) FROM t0"
+        " WHERE n = 1 AND user_id IS NOT NULL"
+    ).fetchone()
+    assert plain is not None
+    assert 0 < plain[0] < 9
+    assert list(row.values())[:6] == [*plain, 9]
+
+
+def test_a_condition_over_a_column_that_a_projection_hides() -> None:
+    plan = PlanBuilder()
+    orders = plan.scan(ORDERS)
+    narrow = project(orders, plan.computed(col(orders, "n"), "n"))
+    condition = call("eq", col(orders, "shop"), "south")
+    step = release(narrow, (), (plan.measure("count_rows", condition=condition),), units=orders.units)
+    assert [list(row.values()) for row in answer(step)] == [[2, 4]]
+
+
+def test_an_aggregate_is_not_rendered_without_its_condition() -> None:
+    condition = literal(True)
+    with pytest.raises(ValueError, match="condition"):
+        release_aggregate(AggregateCall("count_rows", condition=condition), "", "")
+    with pytest.raises(ValueError, match="condition"):
+        release_aggregate(AggregateCall("count_rows"), "", "TRUE")
 
 
 def test_many_conditions_fit_the_mask_and_too_many_are_refused() -> None:
