@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 from cleanroom.domain.expression import Value
 from cleanroom.engines.memory_values import exact, number
-
-Number: TypeAlias = int | Decimal | float
 
 
 def _pair(left: Value, right: Value) -> tuple[Any, Any]:
