@@ -36,13 +36,15 @@ class SourceColumn:
 class AggregateCall:
     """The origin of an aggregate's field. `function` is a name of `domain.functions.AGGREGATES`; COUNT(*) has no argument.
 
-    `condition` is that of FILTER: only rows on which it is TRUE are aggregated.
+    `condition` is that of FILTER: only rows on which it is TRUE are aggregated. `second` is the second argument of those
+    that take two (CORR, COVAR_…, ARG_MAX, ARG_MIN).
     """
 
     function: str
     argument: Expression | None = None
     at: Place | None = dataclasses.field(default=None, compare=False)
     condition: Expression | None = None
+    second: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,8 @@ def inputs(origin: SourceColumn | AggregateCall | WindowCall | Expression) -> tu
     match origin:
         case SourceColumn():
             return ()
-        case AggregateCall(argument=argument, condition=condition):
-            return tuple(part for part in (argument, condition) if part is not None)
+        case AggregateCall(argument=argument, second=second, condition=condition):
+            return tuple(part for part in (argument, second, condition) if part is not None)
         case WindowCall(arguments=arguments, partition=partition, order=order):
             return (*arguments, *partition, *(key.expression for key in order))
         case _:

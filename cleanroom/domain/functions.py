@@ -63,6 +63,8 @@ SCALARS: dict[str, Scalar] = {
     "extract": _listed("extract", 2),  # (part literal, moment) → BIGINT
     "strftime": _listed("strftime", 2),  # (moment, format literal) → VARCHAR
     "date_diff": _listed("date_diff", 3),  # (part literal, from, to) → BIGINT
+    "greatest": _listed("greatest", 2, None),  # NULLs are passed over
+    "least": _listed("least", 2, None),
     # over released values alone
     "add": _released(2),
     "subtract": _released(2),
@@ -80,8 +82,6 @@ SCALARS: dict[str, Scalar] = {
     "log10": _released(1),
     "exp": _released(1),
     "power": _released(2),
-    "greatest": _released(2, None),  # NULLs are passed over
-    "least": _released(2, None),
     "left": _released(2),
     "right": _released(2),
     "replace": _released(3),
@@ -138,27 +138,38 @@ STRFTIME_GRAINS = {
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """An aggregate function. `release`: whether an owner can list it for private columns (the others: released input only).
+    """An aggregate function.
 
-    `sensitive`: whether repeating a row of the argument's source changes the value beyond a count (SUM, AVG).
+    `release`: whether an owner can list it for private columns. `unit`: whether it may stand inside a privacy unit, over
+    the rows of one person. `sensitive`: whether repeating a row of the argument's source changes the value beyond a count
+    (SUM, AVG). `arguments`: how many it takes.
     """
 
     release: bool
     sensitive: bool
+    unit: bool = True
+    arguments: int = 1
 
 
 AGGREGATES: dict[str, Aggregation] = {
-    "count_rows": Aggregation(release=True, sensitive=False),
+    "count_rows": Aggregation(release=True, sensitive=False, arguments=0),
     "count": Aggregation(release=True, sensitive=False),
     "count_distinct": Aggregation(release=True, sensitive=False),
     "sum": Aggregation(release=True, sensitive=True),
     "avg": Aggregation(release=True, sensitive=True),
     "min": Aggregation(release=False, sensitive=False),
     "max": Aggregation(release=False, sensitive=False),
-    "median": Aggregation(release=False, sensitive=False),
-    "stddev": Aggregation(release=False, sensitive=True),
-    "variance": Aggregation(release=False, sensitive=True),
-    "any_value": Aggregation(release=False, sensitive=False),
+    "arg_min": Aggregation(release=False, sensitive=False, arguments=2),  # the first argument where the second is least
+    "arg_max": Aggregation(release=False, sensitive=False, arguments=2),
+    "median": Aggregation(release=False, sensitive=False, unit=False),
+    "stddev": Aggregation(release=True, sensitive=True, unit=False),  # of a sample, as the next
+    "variance": Aggregation(release=True, sensitive=True, unit=False),
+    "stddev_pop": Aggregation(release=True, sensitive=True, unit=False),
+    "variance_pop": Aggregation(release=True, sensitive=True, unit=False),
+    "covar": Aggregation(release=True, sensitive=True, unit=False, arguments=2),  # of a sample
+    "covar_pop": Aggregation(release=True, sensitive=True, unit=False, arguments=2),
+    "corr": Aggregation(release=True, sensitive=True, unit=False, arguments=2),
+    "any_value": Aggregation(release=False, sensitive=False, unit=False),
 }
 
 LISTABLE_AGGREGATES = frozenset(n for n, a in AGGREGATES.items() if a.release and n != "count_rows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -12,7 +12,25 @@ from cleanroom.domain.identifiers import DatasetName, SourceId
 
 
 class JoinKind(StrEnum):
+    """LEFT keeps every row of the left side. SEMI and ANTI keep the left rows that have, and have not, a match, once each.
+
+    FULL is for released relations alone.
+    """
+
     INNER = "inner"
+    LEFT = "left"
+    FULL = "full"
+    SEMI = "semi"
+    ANTI = "anti"
+
+
+class SetKind(StrEnum):
+    """UNION_ALL keeps every row; the others have no row twice."""
+
+    UNION_ALL = "union_all"
+    UNION = "union"
+    INTERSECT = "intersect"
+    EXCEPT = "except"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of both sides whose key pairs (left, right) are all equal. No pairs: every row with every row."""
+    """Rows of both sides whose key pairs (left, right) are all equal. No pairs: every row with every row.
+
+    Over people's rows a SEMI join carries, for each unit of the right side, the least of the matching rows': those that
+    are counted are then no more than there are. An ANTI join carries the left side's units alone.
+    """
 
     left: Relation
     right: Relation
@@ -83,14 +105,39 @@ class Join:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return self.left.fields + self.right.fields
+        match self.kind:
+            case JoinKind.INNER:
+                return self.left.fields + self.right.fields
+            case JoinKind.LEFT:
+                return self.left.fields + _nullable(self.right.fields)
+            case JoinKind.FULL:
+                return _nullable(self.left.fields) + _nullable(self.right.fields)
+            case JoinKind.SEMI | JoinKind.ANTI:
+                return self.left.fields
+            case _ as never:
+                assert_never(never)
+
+
+def _nullable(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(replace(field, nullable=True) for field in fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """The rows of several released relations put together. `fields` stand for the columns of every input, by position."""
+
+    inputs: tuple[Relation, ...]
+    kind: SetKind
+    fields: tuple[Field, ...]
+    released: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """One row a group. `keys` have expressions as origins, `measures` aggregate calls. No keys: one group, even of no rows.
 
-    Over a Private input it is a release (`released`) or, where its keys determine every unit, a per-unit table.
+    Over a Private input it is a release (`released`) or, where its keys determine every unit, a per-unit table: then the
+    hidden units pass through it, each group having one of each.
     """
 
     input: Relation
@@ -106,7 +153,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Its input with one more field for each window call."""
+    """Its input with one more field for each window call. Over a Private input the partition determines every unit."""
 
     input: Relation
     calls: tuple[Field, ...]
@@ -143,7 +190,7 @@ class Limit:
         return self.input.fields
 
 
-Relation = Scan | ReleasedScan | OneRow | Filter | Project | Join | Aggregate | Window | Sort | Limit
+Relation = Scan | ReleasedScan | OneRow | Filter | Project | Join | SetOperation | Aggregate | Window | Sort | Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +211,8 @@ def inputs_of(relation: Relation) -> tuple[Relation, ...]:
             return ()
         case Join(left=left, right=right):
             return (left, right)
+        case SetOperation(inputs=inputs):
+            return inputs
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
             return (relation.input,)
         case _ as never:
@@ -203,7 +252,7 @@ def releases(root: Relation) -> tuple[Aggregate, ...]:
 def expressions(relation: Relation) -> tuple[Expression, ...]:
     """The expressions that this node itself evaluates; an owner's row filter is not the analyst's and left out."""
     match relation:
-        case Scan() | ReleasedScan() | OneRow() | Limit():
+        case Scan() | ReleasedScan() | OneRow() | SetOperation() | Limit():
             return ()
         case Filter(predicate=predicate):
             return (predicate,)

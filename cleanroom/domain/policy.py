@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from cleanroom.domain.functions import DEFAULT_FUNCTIONS
@@ -114,12 +114,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """What a column may be used for. Absent means no."""
+    """What a column may be used for. Absent means no.
+
+    `minimum_units`: of an aggregate of this column, where it must describe more units than the dataset's rows.
+    """
 
     join: bool = False
     group: Use | None = None
     filter: Use | None = None
     aggregate: frozenset[str] = frozenset()
+    minimum_units: int | None = None
 
 
 class JoinRequirement(StrEnum):
@@ -145,7 +149,11 @@ class JoinRule:
 
 
 class SmallGroups(StrEnum):
+    """What becomes of groups of too few: strictest first. BLANK shows them with empty cells, POOL merges them into one row."""
+
     DROP = "drop"
+    BLANK = "blank"
+    POOL = "pool"
 
 
 class AggregateArguments(StrEnum):
@@ -159,7 +167,9 @@ class AggregateArguments(StrEnum):
 class AnalysisRule:
     """What an owner allows with one dataset in one collaboration. A column not named is blocked.
 
-    `minimum_units`: distinct privacy units behind every released row.
+    `minimum_units`: distinct privacy units behind every released row. `literals`: the columns that may be compared with a
+    literal; None: all that may be filtered on. `row_filters`: the owner's condition for a runner, where it is another than
+    `row_filter`, which holds for all others.
     """
 
     dataset: DatasetName
@@ -173,7 +183,14 @@ class AnalysisRule:
     query_runners: frozenset[PartnerName] = frozenset()
     result_receivers: frozenset[PartnerName] = frozenset()
     row_filter: str | None = None
+    row_filters: Mapping[PartnerName, str] = field(default_factory=dict)
     aggregate_arguments: AggregateArguments = AggregateArguments.COLUMNS
+    per_unit_analysis: bool = False
+    literals: frozenset[str] | None = None
+
+    def for_runner(self, runner: PartnerName) -> AnalysisRule:
+        """The rule as it holds for this runner: its row filter is the one that is applied."""
+        return replace(self, row_filter=self.row_filters.get(runner, self.row_filter))
 
     def column(self, name: str) -> ColumnRule:
         """The column's rule; one that allows nothing where the owner named none."""
@@ -194,6 +211,10 @@ class Policy:
     datasets: Mapping[DatasetName, Dataset]
     rules: Mapping[DatasetName, AnalysisRule]
     versions: Mapping[str, int] = field(default_factory=dict)
+
+    def for_runner(self, runner: PartnerName) -> Policy:
+        """The policy as it holds for this runner."""
+        return replace(self, rules={name: rule.for_runner(runner) for name, rule in self.rules.items()})
 
 
 @dataclass(frozen=True, slots=True)

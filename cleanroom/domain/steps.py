@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cleanroom.domain.expression import Expression, Field
+from cleanroom.domain.expression import AggregateCall, Expression, Field, Value
 from cleanroom.domain.identifiers import DatasetName, PartnerName
 from cleanroom.domain.plan import Aggregate, Relation
+from cleanroom.domain.policy import SmallGroups
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +34,52 @@ class ConditionalCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """Whom an anti-join took away: `relation` has, in its place, those who have a match.
+
+    `keys` are those of the step's aggregate, computed over `relation`; none where they are computed after the anti-join:
+    then the whole answer stands or falls. `units` are all units of `relation`.
+    """
+
+    relation: Relation
+    keys: tuple[Field, ...]
+    units: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateStep:
     """Run one release aggregate with its hidden counts; `release` then decides which rows and cells may leave.
 
     The engine answers with a RawTable of these columns, in this order:
     - one for each key and each measure, named by `column_name`;
-    - `unit_count_name(j)` (BIGINT): distinct `units[j]` of the row's group;
-    and where there are `conditions`, for each unit j:
-    - `atom_minimum_name(j)`: the least number of distinct `units[j]` over the non-empty atoms of the conditions
-      (an atom: the rows of the group on which every condition is TRUE or not TRUE in the same way);
+    - `unit_count_name(j)` (BIGINT): distinct `units[j]` of the row's group, NULL not counted;
+    where there are `conditions`, for each unit j:
+    - `atom_minimum_name(j)`: the least number of distinct `units[j]` over the atoms of the conditions that have one at all
+      (an atom: the rows of the group on which every condition is TRUE or not TRUE in the same way); NULL: none has;
     - `cell_count_name(i, j)`: distinct `units[j]` of the rows where `conditions[i]` is TRUE;
     - `distinct_minimum_name(m, j)` for each measure m of `distinct_measures`: the non-NULL values of its argument are
       sorted into classes, those that occur in exactly the same atoms together; the least number of distinct
-      `units[j]` over the rows of a class, NULL where there is no value at all.
+      `units[j]` over the rows of a class that has one at all, NULL where there is none;
+    - `removed_name(r, j)` for each of the `removals` r and each unit j of it: distinct units in the row's group of
+      `removals[r].relation` (of all of it where it has no keys); 0 where there are none;
+    where there are `finer` key sets (releases of the same rows in one answer, whose keys contain this one's):
+    - `remainder_name(j)`: distinct `units[j]` of the group's rows that are in no shown row of a finer set. A row of a finer
+      set is shown where it has `minimum_units` of every unit and what remains of it, after the finer sets before it that
+      contain its keys, is none or that many of every unit;
+    - `shared_minimum_name(m, j)` for each COUNT(DISTINCT) measure m: its argument's values are sorted into classes, those
+      that occur in exactly the same groups of the `finer` sets together (all groups that are not shown being one);
+      the least number of distinct `units[j]` over the rows of a class, NULL where there is no value;
+    where there are key sets `beside` it (of the same rows, neither containing the other):
+    - `withheld_beside_name()`: how many groups of this set and of those beside it have too few units of some kind;
+    where `small_groups` is POOL:
+    - `pooled_name()`: 0 for a group of its own. The groups that have fewer than `minimum_units` of some unit come as one
+      row instead, aggregated together, its keys NULL; there it is their number.
     With no keys there is one row, even over no rows at all (counts 0, minima NULL).
+
+    `optional` are the units of sources that may have no match (NULL there): a row or cell may have none of them. Of
+    those, `unasked` are the ones that no key and no predicate depends on: conditional cells alone need them.
+    `cell_minimums`: measures that need more units than `minimum_units`. `public_keys`: where `small_groups` is BLANK, the
+    values that each key can have, as their owner made public.
     """
 
     table: str
@@ -55,6 +89,20 @@ class PrivateStep:
     conditional: tuple[ConditionalCell, ...]
     distinct_measures: tuple[Field, ...]
     minimum_units: int
+    optional: frozenset[Field] = frozenset()
+    unasked: frozenset[Field] = frozenset()
+    removals: tuple[Removal, ...] = ()
+    finer: tuple[tuple[Field, ...], ...] = ()
+    beside: tuple[tuple[Field, ...], ...] = ()
+    small_groups: SmallGroups = SmallGroups.DROP
+    public_keys: tuple[tuple[Value, ...], ...] = ()
+    cell_minimums: tuple[tuple[Field, int], ...] = ()
+
+
+def contains(finer: tuple[Field, ...], coarser: tuple[Field, ...]) -> bool:
+    """Whether each group of `coarser` is made of whole groups of `finer`: keys are the same where their origins are."""
+    origins = [key.origin for key in finer]
+    return all(key.origin in origins for key in coarser)
 
 
 def column_name(field: Field) -> str:
@@ -76,6 +124,53 @@ def cell_count_name(condition: int, unit: int) -> str:
 
 def distinct_minimum_name(measure: Field, unit: int) -> str:
     return f"d{measure.id}_{unit}"
+
+
+def removed_name(removal: int, unit: int) -> str:
+    return f"r{removal}_{unit}"
+
+
+def remainder_name(unit: int) -> str:
+    return f"e{unit}"
+
+
+def shared_minimum_name(measure: Field, unit: int) -> str:
+    return f"s{measure.id}_{unit}"
+
+
+def withheld_beside_name() -> str:
+    return "w"
+
+
+def pooled_name() -> str:
+    return "p"
+
+
+def hidden_names(step: PrivateStep) -> Iterator[str]:
+    """The names of the step's hidden columns, all BIGINT, in the order of its raw table."""
+    units = range(len(step.units))
+    yield from (unit_count_name(unit) for unit in units)
+    if step.conditions:
+        for unit in units:
+            yield atom_minimum_name(unit)
+            yield from (cell_count_name(condition, unit) for condition in range(len(step.conditions)))
+            yield from (distinct_minimum_name(measure, unit) for measure in step.distinct_measures)
+    for number, removal in enumerate(step.removals):
+        yield from (removed_name(number, unit) for unit in range(len(removal.units)))
+    if step.finer:
+        for unit in units:
+            yield remainder_name(unit)
+            yield from (shared_minimum_name(measure, unit) for measure in distinct_counts(step))
+    if step.beside:
+        yield withheld_beside_name()
+    if step.small_groups is SmallGroups.POOL:
+        yield pooled_name()
+
+
+def distinct_counts(step: PrivateStep) -> tuple[Field, ...]:
+    """Every COUNT(DISTINCT) measure of the step."""
+    calls = [(m, m.origin) for m in step.aggregate.measures]
+    return tuple(m for m, call in calls if isinstance(call, AggregateCall) and call.function == "count_distinct")
 
 
 @dataclass(frozen=True, slots=True)
