@@ -24,7 +24,7 @@ def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
     parsed = parse(request.sql, request.dialect)
     if isinstance(parsed, Finding):
         return judge(None, (parsed,), policy, question)
-    resolved = resolve(parsed, policy)
+    resolved = resolve(parsed, policy, request.submitted_at)
     return judge(resolved.plan, resolved.findings, policy, question)
 
 

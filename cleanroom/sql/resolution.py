@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from sqlglot import exp
 
 from cleanroom.domain.expression import (
@@ -31,10 +33,11 @@ class TooLarge(Exception):
 
 
 class Resolution:
-    """What one run of `resolve` gathers. Not shared, not kept."""
+    """What one run of `resolve` gathers. Not shared, not kept. `now` is what CURRENT_TIMESTAMP means, in UTC."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, now: datetime.datetime) -> None:
         self.policy = policy
+        self.now = now.astimezone(datetime.UTC)
         self.findings: list[Finding] = []
         self._fields = 0
         self._sources = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -26,10 +27,12 @@ class Resolved:
     findings: tuple[Finding, ...]
 
 
-def resolve(parsed: ParsedQuery, policy: Policy) -> Resolved:
-    """What the query means over the policy's datasets. Findings: sql.unsupported, sql.too_large, name.*, type.mismatch,
-    output.not_aggregate, rule.row_filter. A plan beside findings is for the rules to judge the rest, never to run."""
-    resolution = Resolution(policy)
+def resolve(parsed: ParsedQuery, policy: Policy, now: datetime.datetime) -> Resolved:
+    """What the query, asked at the (aware) time `now`, means over the policy's datasets. Findings: sql.unsupported,
+    sql.too_large, name.*, type.mismatch, output.not_aggregate, rule.row_filter. A plan beside findings is for the
+    rules to judge the rest, never to run.
+    """
+    resolution = Resolution(policy, now)
     unused: list[Relation] = []
     try:
         root = _select(parsed.tree, {}, resolution, unused)

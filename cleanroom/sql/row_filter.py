@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from cleanroom.domain.expression import Expression, Field, Missing, SourceColumn
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import CollaborationName, SourceId
@@ -12,6 +14,9 @@ from cleanroom.sql.resolution import Resolution
 from cleanroom.sql.scope import Member, Scope
 from cleanroom.sql.terms import Terms
 
+_SOME_MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+"""Whether a condition reads does not depend on when it is read."""
+
 
 def resolve_row_filter(rule: AnalysisRule, fields: tuple[Field, ...], resolution: Resolution) -> Expression | None:
     """The rule's condition over the fields of a scan; None where the rule has none.
@@ -20,7 +25,7 @@ def resolve_row_filter(rule: AnalysisRule, fields: tuple[Field, ...], resolution
     """
     if rule.row_filter is None:
         return None
-    private = Resolution(resolution.policy)
+    private = Resolution(resolution.policy, resolution.now)
     found = _predicate(rule.row_filter, fields, private)
     if not private.findings:
         return found
@@ -32,7 +37,7 @@ def resolve_row_filter(rule: AnalysisRule, fields: tuple[Field, ...], resolution
 def check_row_filter(dataset: Dataset, text: str) -> tuple[Finding, ...]:
     """Why the text is no condition over the dataset's columns; nothing where it is one."""
     nobody = Policy(Collaboration(CollaborationName("-"), "", ()), {dataset.name: dataset}, {})
-    resolution = Resolution(nobody)
+    resolution = Resolution(nobody, _SOME_MOMENT)
     fields = tuple(
         resolution.field(c.name, c.type, nullable=c.nullable, origin=SourceColumn(SourceId(0), dataset.name, c.name))
         for c in dataset.columns
