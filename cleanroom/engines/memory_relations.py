@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TypeAlias, assert_never
 
 from cleanroom.domain.errors import EngineError
-from cleanroom.domain.expression import AggregateCall, Expression, Field, SourceColumn, Value, WindowCall
+from cleanroom.domain.expression import AggregateCall, Field, SourceColumn, Value, WindowCall
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import (
     Aggregate,
@@ -20,6 +19,7 @@ from cleanroom.domain.plan import (
     Relation,
     ReleasedScan,
     Scan,
+    SetOperation,
     Sort,
     Window,
 )
@@ -27,6 +27,9 @@ from cleanroom.domain.steps import column_name
 from cleanroom.engines.memory_aggregates import aggregate
 from cleanroom.engines.memory_casts import cast, conform
 from cleanroom.engines.memory_expressions import Row, evaluate
+from cleanroom.engines.memory_joins import joined
+from cleanroom.engines.memory_sets import combined
+from cleanroom.engines.memory_units import hidden_units
 from cleanroom.engines.memory_values import group_key
 from cleanroom.engines.memory_windows import ordered, windowed
 
@@ -56,11 +59,16 @@ def rows_of(relation: Relation, tables: Tables) -> list[Row]:
         case Project(input=below, fields=fields):
             # The input's columns stay below the new ones: the hidden units travel with every row.
             return [{**row, **{f.id: _computed(f, row) for f in fields}} for row in rows_of(below, tables)]
-        case Join():
-            return _joined(relation, tables)
+        case Join(left=left, right=right):
+            hidden_units(relation)  # raises where this join is not one for people's rows
+            return joined(relation, rows_of(left, tables), rows_of(right, tables))
+        case SetOperation(inputs=inputs):
+            hidden_units(relation)  # raises where these rows belong to people
+            return combined(relation, [rows_of(below, tables) for below in inputs])
         case Aggregate(keys=keys):
             groups = grouped(keys, rows_of(relation.input, tables))
-            return [aggregated_row(relation, key, members) for key, members in groups]
+            units = hidden_units(relation)
+            return [{**aggregated_row(relation, key, rows), **_owner(units, rows)} for key, rows in groups]
         case Window(input=below, calls=calls):
             return _with_windows(calls, rows_of(below, tables))
         case Sort(input=below, keys=order):
@@ -84,6 +92,17 @@ def grouped(keys: Sequence[Field], rows: Sequence[Row]) -> list[tuple[Row, list[
 def aggregated_row(relation: Aggregate, key: Row, members: Sequence[Row]) -> Row:
     """One group's row: its key values and its measures."""
     return {**key, **{measure.id: _measured(measure, members) for measure in relation.measures}}
+
+
+def _owner(units: Sequence[Field], members: Sequence[Row]) -> Row:
+    """The hidden units of a group of one person's rows. Raises EngineError where it has several of one, or no row at all."""
+    return {unit.id: _only([member[unit.id] for member in members]) for unit in units}
+
+
+def _only(values: Sequence[Value]) -> Value:
+    if len({group_key(value) for value in values}) != 1:
+        raise EngineError("a group of one person's rows does not belong to one person")
+    return values[0]
 
 
 def _table(tables: Mapping[str, Sequence[NamedRow]], name: str) -> Sequence[NamedRow]:
@@ -121,23 +140,6 @@ def _measured(measure: Field, rows: Sequence[Row]) -> Value:
     if not isinstance(measure.origin, AggregateCall):
         raise EngineError("a measure that is no aggregate cannot be run")
     return conform(aggregate(measure.origin, rows), measure.type)
-
-
-def _joined(join: Join, tables: Tables) -> list[Row]:
-    """Every pair of rows whose keys are all equal; NULL equals nothing."""
-    left, right = rows_of(join.left, tables), rows_of(join.right, tables)
-    if not join.keys:
-        return [{**one, **other} for one, other in product(left, right)]
-    index: dict[Hashable, list[Row]] = {}
-    for row in right:
-        index.setdefault(_join_key([key for _, key in join.keys], row), []).append(row)
-    index.pop(None, None)
-    return [{**row, **match} for row in left for match in index.get(_join_key([key for key, _ in join.keys], row), ())]
-
-
-def _join_key(keys: Sequence[Expression], row: Row) -> Hashable:
-    values = [evaluate(key, row) for key in keys]
-    return None if any(value is None for value in values) else tuple(group_key(value) for value in values)
 
 
 def _with_windows(calls: Sequence[Field], rows: Sequence[Row]) -> list[Row]:
