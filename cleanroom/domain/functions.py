@@ -159,8 +159,9 @@ AGGREGATES: dict[str, Aggregation] = {
     "avg": Aggregation(release=True, sensitive=True),
     "min": Aggregation(release=False, sensitive=False),
     "max": Aggregation(release=False, sensitive=False),
-    "arg_min": Aggregation(release=False, sensitive=False, arguments=2),  # the first argument where the second is least
-    "arg_max": Aggregation(release=False, sensitive=False, arguments=2),
+    # The first argument where the second is least; of several the least, too. Rows where either is NULL are passed over.
+    "arg_min": Aggregation(release=False, sensitive=False, arguments=2),
+    "arg_max": Aggregation(release=False, sensitive=False, arguments=2),  # likewise the greatest of the greatest
     "median": Aggregation(release=False, sensitive=False, unit=False),
     "stddev": Aggregation(release=True, sensitive=True, unit=False),  # of a sample, as the next
     "variance": Aggregation(release=True, sensitive=True, unit=False),
@@ -171,6 +172,10 @@ AGGREGATES: dict[str, Aggregation] = {
     "corr": Aggregation(release=True, sensitive=True, unit=False, arguments=2),
     "any_value": Aggregation(release=False, sensitive=False, unit=False),
 }
+
+MOMENT_BOUND = 1e140
+"""STDDEV, VARIANCE, COVAR, CORR and their kin are NULL where an argument is not a number of less than this magnitude (of
+pairs: where both are there), and where they are not defined (CORR without spread): no square of a value overflows."""
 
 LISTABLE_AGGREGATES = frozenset(n for n, a in AGGREGATES.items() if a.release and n != "count_rows")
 
