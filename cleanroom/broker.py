@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cleanroom.domain.errors import NotFound, OperationError, SourceError
 from cleanroom.domain.events import Event, EventKind, Json
-from cleanroom.domain.finding import Finding, Question, Verdict
+from cleanroom.domain.finding import Finding, Question, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.ports import Clock, Engine, PolicyBook, QueryLog, Source
@@ -15,6 +15,7 @@ from cleanroom.domain.query import QueryRecord, QueryRequest, QueryState
 from cleanroom.domain.steps import Claim, ExecutablePlan, ReleasedResult, ReleasedTable
 from cleanroom.release import release
 from cleanroom.rules import approve, judge
+from cleanroom.rules.notices import notices
 from cleanroom.sql import parse, resolve
 
 
@@ -103,6 +104,7 @@ class Broker:
             receivers=verdict.receivers,
             versions=policy.versions,
             finished_at=None if verdict.approved else self.clock.now(),
+            notices=notices(approve(verdict)) if verdict.approved else (),
         )
         self.log.submit(record, _event(kind, request, verdict))
         return record
@@ -120,7 +122,7 @@ def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:
         "sql": request.sql,
         "dialect": request.dialect,
         "versions": dict(verdict.policy.versions),
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [_logged(finding) for finding in verdict.findings],
         "receivers": list(verdict.receivers),
     }
     return Event(
@@ -135,10 +137,6 @@ def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:
     )
 
 
-def _finding(finding: Finding) -> Json:
-    shown: dict[str, Json] = {"code": finding.code, "message": finding.message}
-    if finding.dataset is not None:
-        shown["dataset"] = finding.dataset
-    if finding.column is not None:
-        shown["column"] = finding.column
-    return shown
+def _logged(finding: Finding) -> Json:
+    """What was refused, of what; how to ask instead is for the asker."""
+    return {name: value for name, value in shown(finding).items() if name in ("code", "message", "dataset", "column")}

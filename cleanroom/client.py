@@ -52,6 +52,15 @@ class Finding:
     line: int | None = None
     position: int | None = None
     hint: str | None = None
+    rewrite: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an answer may lack, told without telling whether it does."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Query:
     findings: tuple[Finding, ...] = ()
     row_count: int | None = None
     failure: str | None = None
+    notices: tuple[Notice, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -77,6 +87,7 @@ class Check:
     findings: tuple[Finding, ...]
     datasets: tuple[str, ...]
     output_columns: tuple[tuple[str, str], ...]
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,8 @@ class Client:
         path = f"/v1/collaborations/{_name(collaboration)}/queries:check"
         body = _checked(self._send("POST", path, {"sql": sql}))
         datasets = tuple(str(name) for name in body.get("datasets", ()))
-        return Check(bool(body.get("approved")), _findings(body), datasets, _columns(body.get("output_columns")))
+        columns = _columns(body.get("output_columns"))
+        return Check(bool(body.get("approved")), _findings(body), datasets, columns, _notices(body))
 
     def collaborations(self) -> tuple[dict[str, Any], ...]:
         """The collaborations that the token's partner is a member of."""
@@ -232,15 +244,20 @@ def _query(body: Mapping[str, Any]) -> Query:
         _findings(body),
         count if isinstance(count, int) else None,
         body.get("failure"),
+        _notices(body),
     )
 
 
 def _findings(body: Mapping[str, Any]) -> tuple[Finding, ...]:
-    names = ("dataset", "column", "line", "position", "hint")
+    names = ("dataset", "column", "line", "position", "hint", "rewrite")
     return tuple(
         Finding(str(f.get("code")), str(f.get("message")), **{name: f.get(name) for name in names})
         for f in body.get("findings") or ()
     )
+
+
+def _notices(body: Mapping[str, Any]) -> tuple[Notice, ...]:
+    return tuple(Notice(str(n.get("code")), str(n.get("message"))) for n in body.get("notices") or ())
 
 
 def _columns(columns: Any) -> tuple[tuple[str, str], ...]:

@@ -16,9 +16,10 @@ from cleanroom.api.preferences import Wait, preferred_wait
 from cleanroom.api.problems import problem_response
 from cleanroom.api.results import WRITERS, read_result
 from cleanroom.api.schemas import CheckSchema, PageQuery, QueryBody, QueryPage, QuerySchema, ResultSchema
-from cleanroom.api.views import check_view, finding_view, query_view
+from cleanroom.api.views import check_view, query_view
 from cleanroom.domain.errors import Conflict, RequestError
 from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.finding import shown
 from cleanroom.domain.identifiers import CollaborationName, QueryId
 from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryRequest, QueryState
 
@@ -145,7 +146,7 @@ def _rejected(record: QueryRecord) -> Response:
         "query.rejected",
         "A rule refuses this query; every reason is in findings.",
         id=record.id,
-        findings=[finding_view(f) for f in record.findings],
+        findings=[shown(f) for f in record.findings],
     )
     response.headers["Location"] = f"/v1/queries/{record.id}"
     return response

@@ -42,9 +42,12 @@ class FindingSchema(ma.Schema):
     line = fields.Integer()
     position = fields.Integer()
     hint = fields.String()
+    rewrite = fields.String(metadata=_about("The whole query changed a little, so that the rules accept it."))
 
 
 class NoticeSchema(ma.Schema):
+    """What the answer may lack, told of the question and the rules alone: the same whether it lacks something or not."""
+
     code = fields.String(required=True)
     message = fields.String(required=True)
 
@@ -84,6 +87,7 @@ class CheckSchema(ma.Schema):
     findings = fields.List(fields.Nested(FindingSchema), required=True)
     datasets = fields.List(fields.String(), required=True)
     output_columns = fields.List(fields.Nested(OutputColumn), required=True)
+    notices = fields.List(fields.Nested(NoticeSchema), required=True)
     costs = fields.List(
         fields.Raw(), required=True, metadata=_about("What the query would spend: nothing yet is spent.")
     )

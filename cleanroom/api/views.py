@@ -7,32 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cleanroom.api.permissions import Standing
-from cleanroom.domain.finding import Finding, Verdict
+from cleanroom.domain.finding import Notice, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName
 from cleanroom.domain.policy import AnalysisRule, Collaboration, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
 from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryState
+from cleanroom.rules import approve
+from cleanroom.rules.notices import notices
 
-THRESHOLD_NOTICE = {
-    "code": "threshold.standing",
-    "message": (
-        "A row appears only where it describes at least as many people as every owner asks for. "
-        "Whether any row was left out is not told: this notice is on every finished query."
-    ),
-}
 _NO_USE = ColumnRule()
 
 
 def instant(moment: datetime.datetime) -> str:
     """RFC 3339, UTC."""
     return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
-
-
-def finding_view(finding: Finding) -> dict[str, Any]:
-    """The finding without its absent parts."""
-    place = {"line": finding.at.line, "position": finding.at.position} if finding.at else {}
-    parts = {"dataset": finding.dataset, "column": finding.column, "hint": finding.hint}
-    known = {name: value for name, value in parts.items() if value is not None}
-    return {"code": finding.code, "message": finding.message, **known, **place}
 
 
 def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]:
@@ -47,22 +34,24 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         "runner": record.principal.partner,
         "submitted_at": instant(record.submitted_at),
         **text,
-        "findings": [finding_view(f) for f in record.findings] if involved else [],
+        "findings": [shown(f) for f in record.findings] if involved else [],
         "failure": record.failure,
         "row_count": record.row_count if Standing.RECEIVER in held else None,
-        "notices": [THRESHOLD_NOTICE] if record.state is QueryState.SUCCEEDED else [],
+        "notices": [_notice_view(notice) for notice in record.notices],
         "links": _links(record, held),
     }
 
 
 def check_view(verdict: Verdict) -> dict[str, Any]:
-    """The verdict; columns only where the query is approved."""
-    fields = verdict.plan.root.fields if verdict.plan and verdict.approved else ()
+    """The verdict; columns and notices, as an answer has them, only where the query is approved."""
+    plan = approve(verdict) if verdict.approved else None
+    columns = zip(plan.final.names, plan.final.relation.fields, strict=True) if plan else ()
     return {
         "approved": verdict.approved,
-        "findings": [finding_view(f) for f in verdict.findings],
+        "findings": [shown(f) for f in verdict.findings],
         "datasets": list(verdict.datasets),
-        "output_columns": [{"name": f.name, "type": str(f.type)} for f in fields],
+        "output_columns": [{"name": name, "type": str(field.type)} for name, field in columns],
+        "notices": [_notice_view(notice) for notice in notices(plan)] if plan else [],
         "costs": [],
     }
 
@@ -100,6 +89,10 @@ def datasets_view(
 ) -> list[dict[str, Any]]:
     """Those datasets that have a rule, by name."""
     return [dataset_view(d, rules[d.name], caller) for d in sorted(datasets, key=lambda d: d.name) if d.name in rules]
+
+
+def _notice_view(notice: Notice) -> dict[str, str]:
+    return {"code": notice.code, "message": notice.message}
 
 
 def _links(record: QueryRecord, held: frozenset[Standing]) -> dict[str, str]:

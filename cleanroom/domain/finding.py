@@ -12,7 +12,10 @@ from cleanroom.domain.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason for a refusal. `code` is stable; `hint` says what would be accepted. Never holds a data value."""
+    """One reason for a refusal. `code` is stable; `hint` says what would be accepted. Never holds a data value.
+
+    `rewrite` is the whole query changed a little, in a form that was judged and found approved.
+    """
 
     code: str
     message: str
@@ -20,6 +23,31 @@ class Finding:
     column: str | None = None
     at: Place | None = None
     hint: str | None = None
+    rewrite: str | None = None
+
+
+def shown(finding: Finding) -> dict[str, str | int]:
+    """The finding as JSON has it, without its absent parts."""
+    place = finding.at
+    parts: dict[str, str | int | None] = {
+        "code": finding.code,
+        "message": finding.message,
+        "dataset": finding.dataset,
+        "column": finding.column,
+        "line": None if place is None else place.line,
+        "position": None if place is None else place.position,
+        "hint": finding.hint,
+        "rewrite": finding.rewrite,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an answer may lack, told without telling whether it does. `code` is stable."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

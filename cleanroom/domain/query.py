@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cleanroom.domain.finding import Finding
+from cleanroom.domain.finding import Finding, Notice
 from cleanroom.domain.identifiers import (
     CollaborationName,
     DatasetName,
@@ -63,6 +63,7 @@ class QueryRecord:
     """What the store knows of a query. `failure` is a stable code, set when the state is failed.
 
     `versions` pins the policy documents that it was approved under. `cancel_requested` asks the executor to stop it.
+    `notices` tell what the answer may lack: of the question and the rules alone, never of the data.
     """
 
     id: QueryId
@@ -80,3 +81,4 @@ class QueryRecord:
     row_count: int | None = None
     cancel_requested: bool = False
     finished_at: datetime.datetime | None = None
+    notices: tuple[Notice, ...] = ()

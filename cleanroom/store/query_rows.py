@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cleanroom.domain.expression import Place
-from cleanroom.domain.finding import Finding
+from cleanroom.domain.finding import Finding, Notice, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
 from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
 
@@ -23,7 +23,7 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
         "dialect": record.dialect,
         "state": record.state.value,
         "submitted_at": record.submitted_at,
-        "findings": [_json(finding) for finding in record.findings],
+        "findings": [shown(finding) for finding in record.findings],
         "datasets": list(record.datasets),
         "receivers": list(record.receivers),
         "versions": dict(record.versions),
@@ -31,6 +31,7 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
         "row_count": record.row_count,
         "cancel_requested": record.cancel_requested,
         "finished_at": record.finished_at,
+        "notices": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
 
 
@@ -61,20 +62,13 @@ def record_of(row: Any) -> QueryRecord:
         row_count=row.row_count,
         cancel_requested=row.cancel_requested,
         finished_at=row.finished_at,
+        notices=tuple(Notice(item["code"], item["message"]) for item in row.notices),
     )
 
 
-def _json(finding: Finding) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "message": finding.message,
-        "dataset": finding.dataset,
-        "column": finding.column,
-        "at": None if finding.at is None else [finding.at.line, finding.at.position],
-        "hint": finding.hint,
-    }
-
-
 def _finding(item: dict[str, Any]) -> Finding:
-    at = None if item["at"] is None else Place(*item["at"])
-    return Finding(item["code"], item["message"], item["dataset"], item["column"], at, item["hint"])
+    """The finding as `domain.finding.shown` wrote it; rows of earlier versions hold line and position as a pair `at`."""
+    line, position = item.get("at") or (item.get("line"), item.get("position"))
+    at = None if line is None or position is None else Place(line, position)
+    parts = {name: item.get(name) for name in ("dataset", "column", "hint", "rewrite")}
+    return Finding(item["code"], item["message"], at=at, **parts)

@@ -137,6 +137,7 @@ queries = Table(
     Column("lease_holder", String(191)),
     Column("lease_until", UtcDateTime),
     Column("started_at", UtcDateTime),
+    Column("notices", JSON, nullable=False, server_default="[]"),
     Index(None, "state", "position"),
 )
 

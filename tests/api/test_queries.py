@@ -13,6 +13,7 @@ from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.query import Role
 from tests.api.conftest import APPROVED, REFUSED, House, rule
 
+STANDING = {"code": "threshold.standing", "message": "Groups of fewer than 50 people are left out."}
 PARAMETERS: list[dict[str, Any]] = [
     {"sql": APPROVED, "parameters": {}},
     {"sql": APPROVED, "parameters": None},
@@ -44,7 +45,7 @@ def test_an_approved_query_is_queued_and_followed_to_its_result(house: House) ->
     assert ended["row_count"] == 1
     assert ended["findings"] == []
     assert "finished_at" not in ended  # how long a query took may tell of what was left out
-    assert [n["code"] for n in ended["notices"]] == ["threshold.standing"]
+    assert submitted.json["notices"] == ended["notices"] == [STANDING]
     assert press.get(ended["links"]["result"]).json == {
         "columns": [{"name": "region", "type": "VARCHAR"}, {"name": "buyers", "type": "BIGINT"}],
         "rows": [["north", 61]],
@@ -99,13 +100,14 @@ def test_check_tells_the_verdict_and_the_columns_and_runs_nothing(house: House) 
         "findings": [],
         "datasets": ["shop.customers"],
         "output_columns": [{"name": "region", "type": "VARCHAR"}, {"name": "buyers", "type": "BIGINT"}],
+        "notices": [STANDING],
         "costs": [],
     }
     refused = press.post("/v1/collaborations/media/queries:check", {"sql": REFUSED})
     assert refused.status_code == 200
     assert refused.json["approved"] is False
     assert refused.json["findings"]
-    assert refused.json["output_columns"] == []
+    assert refused.json["output_columns"] == refused.json["notices"] == []
     assert press.get("/v1/queries").json["queries"] == []
     assert house.kinds().count("query.checked") == 2
 

@@ -9,6 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 import cleanroom.store
+from cleanroom.domain.expression import Place
+from cleanroom.domain.finding import Finding, Notice
+from cleanroom.domain.identifiers import QueryId
 from cleanroom.store import migration
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
@@ -51,6 +54,18 @@ def test_going_back_a_version_keeps_log_and_policies(
     assert queries.page().records == ()
     queries.submit(query("q1"), happened())
     assert log.verify().size == size + 1
+
+
+def test_a_query_of_an_earlier_version_reads_back_without_notices(
+    database: Database, log: Log, book: PolicyBook, queries: Queries
+) -> None:
+    queries.submit(query("q1", notices=(Notice("threshold.standing", "Groups are left out."),)), happened())
+    with database.begin() as connection:
+        migration.downgrade(connection, "0002")
+        old = '[{"code": "a.b", "message": "No.", "dataset": null, "column": null, "at": [2, 7], "hint": null}]'
+        connection.exec_driver_sql(f"UPDATE query SET findings = '{old}'")
+    database.upgrade()
+    assert queries.get(QueryId("q1")) == query("q1", findings=(Finding("a.b", "No.", at=Place(2, 7)),))
 
 
 def test_going_all_the_way_back_leaves_no_table(

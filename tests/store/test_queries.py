@@ -6,6 +6,7 @@ import pytest
 
 from cleanroom.domain.errors import InvalidInput, LogError, OperationError
 from cleanroom.domain.events import EventKind
+from cleanroom.domain.finding import Notice
 from cleanroom.domain.identifiers import PartnerName, QueryId
 from cleanroom.domain.query import FINAL_STATES, QueryState
 from cleanroom.store.log import Log
@@ -31,6 +32,7 @@ STRANGER = PartnerName("stranger")
         query("q1"),
         query("q1", QueryState.REJECTED, findings=FINDINGS, finished_at=later(1), versions={}),
         query("q1", QueryState.SUCCEEDED, row_count=3, finished_at=later(2.5), cancel_requested=True),
+        query("q1", notices=(Notice("threshold.standing", "Groups of fewer than 50 people are left out."),)),
         query("q1", QueryState.FAILED, failure="engine.deadline", datasets=(), receivers=()),
         query("q1", sql="SELECT 'ä\x00😀\n'", receivers=(PUBLISHER, AGENCY), datasets=(IMPRESSIONS, CUSTOMERS)),
     ],

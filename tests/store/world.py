@@ -79,7 +79,7 @@ def query(name: str, state: QueryState = QueryState.QUEUED, **about: object) -> 
 
 
 FINDINGS = (
-    Finding("column.blocked", "blocked", CUSTOMERS, "notes", Place(1, 8), "leave it out"),
+    Finding("column.blocked", "blocked", CUSTOMERS, "notes", Place(1, 8), "leave it out", "SELECT 1"),
     Finding("sql.unsupported", "no such thing"),
 )
 
