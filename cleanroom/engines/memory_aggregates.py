@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import functools
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import Any
 
 from cleanroom.domain.expression import AggregateCall, Value
 from cleanroom.engines.memory_expressions import Row, evaluate
+from cleanroom.engines.memory_pairs import PAIRED_FUNCTIONS, paired
 from cleanroom.engines.memory_values import exact, group_key, midnight, number, order_key
 
 
@@ -23,7 +23,9 @@ def aggregate(call: AggregateCall, rows: Sequence[Row]) -> Value:
         rows = [row for row in rows if evaluate(condition, row) is True]
     if call.argument is None:
         return len(rows)
-    argument = call.argument
+    argument, second = call.argument, call.second
+    if second is not None:
+        return paired(call.function, [(evaluate(argument, row), evaluate(second, row)) for row in rows])
     return aggregated(call.function, [evaluate(argument, row) for row in rows])
 
 
@@ -67,17 +69,17 @@ def _median(values: Sequence[Value]) -> Value:
             return (float(number(low)) + float(number(high))) / 2
 
 
-def _variance(values: Sequence[Value]) -> Value:
-    """Of a sample: divided by one less than there are; NULL of a single value."""
-    doubles = [float(number(value)) for value in values]
-    if len(doubles) < 2:
-        return None
-    return statistics.variance(doubles) if all(map(math.isfinite, doubles)) else math.nan
+def _with_itself(function: str) -> Callable[[Sequence[Value]], Value]:
+    """The variance is the covariance of the values with themselves."""
+    return lambda values: paired(function, [(value, value) for value in values])
 
 
-def _stddev(values: Sequence[Value]) -> Value:
-    variance = _variance(values)
-    return math.sqrt(variance) if isinstance(variance, float) else None
+def _root(function: str) -> Callable[[Sequence[Value]], Value]:
+    def root(values: Sequence[Value]) -> Value:
+        variance = _with_itself(function)(values)
+        return math.sqrt(variance) if isinstance(variance, float) else None
+
+    return root
 
 
 _COUNTS: dict[str, Callable[[Sequence[Value]], int]] = {
@@ -91,10 +93,12 @@ _OF_SOME: dict[str, Callable[[Sequence[Value]], Value]] = {
     "min": lambda values: min(values, key=order_key),
     "max": lambda values: max(values, key=order_key),
     "median": _median,
-    "stddev": _stddev,
-    "variance": _variance,
+    "variance": _with_itself("covar"),
+    "variance_pop": _with_itself("covar_pop"),
+    "stddev": _root("covar"),
+    "stddev_pop": _root("covar_pop"),
     "any_value": lambda values: values[0],
 }
 
-AGGREGATE_FUNCTIONS = frozenset({"count_rows", *_COUNTS, *_OF_SOME})
+AGGREGATE_FUNCTIONS = frozenset({"count_rows", *_COUNTS, *_OF_SOME, *PAIRED_FUNCTIONS})
 """The aggregates that are implemented."""
