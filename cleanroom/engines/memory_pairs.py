@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cleanroom.domain.expression import Value
+from cleanroom.domain.functions import MOMENT_BOUND
 from cleanroom.engines.memory_values import number, order_key
 
 Pair: TypeAlias = tuple[Value, Value]
@@ -22,45 +23,41 @@ def paired(function: str, pairs: Sequence[Pair]) -> Value:
 
 def _arg_min(pairs: Sequence[Pair]) -> Value:
     """The first argument where the second is least; of several such the least."""
-    return _least_at(pairs, min(order_key(second) for _, second in pairs))
+    return min(pairs, key=lambda pair: (order_key(pair[1]), order_key(pair[0])))[0]
 
 
 def _arg_max(pairs: Sequence[Pair]) -> Value:
-    """The first argument where the second is greatest; of several such the least."""
-    return _least_at(pairs, max(order_key(second) for _, second in pairs))
-
-
-def _least_at(pairs: Sequence[Pair], place: tuple[bool, Any]) -> Value:
-    return min((first for first, second in pairs if order_key(second) == place), key=order_key)
+    """The first argument where the second is greatest; of several such the greatest."""
+    return max(pairs, key=lambda pair: (order_key(pair[1]), order_key(pair[0])))[0]
 
 
 def _covar_pop(pairs: Sequence[Pair]) -> Value:
     doubles = _doubles(pairs)
-    return math.nan if doubles is None else _rounded(_covariance(doubles))
+    return None if doubles is None else float(_covariance(doubles))
 
 
 def _covar(pairs: Sequence[Pair]) -> Value:
     """Of a sample: divided by one less than there are; NULL of a single pair."""
     doubles = _doubles(pairs)
-    if len(pairs) < 2:
+    if doubles is None or len(doubles) < 2:
         return None
-    return math.nan if doubles is None else _rounded(_covariance(doubles) * len(pairs) / (len(pairs) - 1))
+    return float(_covariance(doubles) * len(doubles) / (len(doubles) - 1))
 
 
 def _corr(pairs: Sequence[Pair]) -> Value:
-    """NaN where one side does not vary, as of a single pair."""
+    """NULL where one side does not vary, as of a single pair."""
     doubles = _doubles(pairs)
     if doubles is None:
-        return math.nan
+        return None
     first, second = _covariance([(x, x) for x, _ in doubles]), _covariance([(y, y) for _, y in doubles])
-    spread = math.sqrt(_rounded(first)) * math.sqrt(_rounded(second))
-    return _rounded(_covariance(doubles)) / spread if 0 < spread < math.inf else math.nan
+    spread = math.sqrt(first) * math.sqrt(second)
+    return float(_covariance(doubles)) / spread if spread else None
 
 
 def _doubles(pairs: Sequence[Pair]) -> list[tuple[Fraction, Fraction]] | None:
-    """The pairs as exact doubles; None where one of them is no finite number."""
+    """The pairs as exact doubles; None where a value is no number inside MOMENT_BOUND."""
     doubles = [(float(number(first)), float(number(second))) for first, second in pairs]
-    if not all(math.isfinite(x) and math.isfinite(y) for x, y in doubles):
+    if not all(abs(x) < MOMENT_BOUND and abs(y) < MOMENT_BOUND for x, y in doubles):
         return None
     return [(Fraction(x), Fraction(y)) for x, y in doubles]
 
@@ -70,14 +67,6 @@ def _covariance(pairs: Sequence[tuple[Fraction, Fraction]]) -> Fraction:
     count = len(pairs)
     first, second = sum((x for x, _ in pairs), Fraction()) / count, sum((y for _, y in pairs), Fraction()) / count
     return sum(((x - first) * (y - second) for x, y in pairs), Fraction()) / count
-
-
-def _rounded(exact: Fraction) -> float:
-    """As a double; infinite beyond the largest."""
-    try:
-        return float(exact)
-    except OverflowError:
-        return math.inf if exact > 0 else -math.inf
 
 
 PAIRED_FUNCTIONS: Mapping[str, Callable[[Sequence[Pair]], Value]] = MappingProxyType(
