@@ -6,28 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from marshmallow import ValidationError, fields
-
-from cleanroom.documents.fields import (
-    ByName,
-    Choice,
-    Flag,
-    JsonSchema,
-    Part,
-    Several,
-    Shape,
-    Strict,
-    Text,
-    Whole,
-    column_name,
-    dataset_name,
-    kind_of,
-    resource,
-)
-from cleanroom.documents.flaws import Flaw, refused
+from cleanroom.documents.rule_shape import ALL_OTHERS
 from cleanroom.domain.events import Json
-from cleanroom.domain.functions import AGGREGATES, DEFAULT_FUNCTIONS, LISTABLE_AGGREGATES, LISTABLE_FUNCTIONS, SCALARS
-from cleanroom.domain.grain import DECLARABLE_GRAINS, Grain
+from cleanroom.domain.grain import Grain
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
     AggregateArguments,
@@ -42,159 +23,11 @@ from cleanroom.domain.policy import (
 )
 from cleanroom.domain.types import Kind
 
-MOST_UNITS = 1_000_000_000
-_NEVER_RELEASED = (
-    "min",
-    "max",
-    "median",
-    "mode",
-    "any_value",
-    "first",
-    "last",
-    "quantile",
-    "arg_min",
-    "arg_max",
-    "list",
-)
-_AGGREGATES_HINT = f"write {', '.join(sorted(LISTABLE_AGGREGATES))}"
-_FUNCTIONS_HINT = f"write {', '.join(sorted(LISTABLE_FUNCTIONS))}"
-
-
-class AggregateName(Choice):
-    """An aggregate that an owner can list; those that would carry a person's value out are refused for good."""
-
-    def __init__(self) -> None:
-        later = dict.fromkeys((*AGGREGATES, "stddev_samp", "stddev_pop", "var_samp", "var_pop"), _AGGREGATES_HINT)
-        super().__init__(
-            tuple(sorted(LISTABLE_AGGREGATES)), later=later | {"count_rows": "write count_rows: true beside `columns`"}
-        )
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        if value in self.words:
-            return str(value)
-        if isinstance(value, str) and value in _NEVER_RELEASED:
-            flaw = Flaw(
-                "policy.never_allowed",
-                f"cannot be `{value}`, in any version: its result is one person's value",
-                _AGGREGATES_HINT,
-            )
-            raise ValidationError([flaw])
-        return super()._deserialize(value, *args, **kwargs)
-
-
-class UseOf(Strict, fields.Field[Any]):
-    """true, false or {grain: …} → how a column may be used, or None."""
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Use | None:
-        match value:
-            case True:
-                return Use()
-            case False:
-                return None
-            case Mapping():
-                return Use(Grain(GrainShape().load(value)["grain"]))
-            case _:
-                raise refused(f"must be true, false or {{grain: …}}, not {kind_of(value)}", "write {grain: month}")
-
-    def json_schema(self) -> JsonSchema:
-        return {"anyOf": [{"type": "boolean"}, GrainShape().json_schema()]}
-
-
-class GrainShape(Shape):
-    grain = Choice(tuple(DECLARABLE_GRAINS), required=True)
-
-
-class ThresholdShape(Shape):
-    minimum = Whole(
-        2,
-        MOST_UNITS,
-        reason="one person would be a group",
-        required=True,
-        metadata={"description": "distinct privacy units behind every released row"},
-    )
-    small_groups = Choice(
-        tuple(SmallGroups),
-        load_default=SmallGroups.DROP.value,
-        later={
-            "pool": "write drop: groups below the minimum are left out",
-            "blank": "write drop: groups below the minimum are left out",
-        },
-        metadata={"description": "what becomes of smaller groups"},
-    )
-
-
-class ColumnRuleShape(Shape):
-    later = {"aggregation_threshold": "one threshold holds for all columns; write the largest beside `columns`"}
-    join = Flag(load_default=False, metadata={"description": "may be a key of the pairs under `joins`"})
-    group = UseOf(load_default=None, metadata={"description": "may be grouped by and shown; dates cut to the grain"})
-    filter = UseOf(load_default=None, metadata={"description": "may be compared with literals; dates at the grain"})
-    aggregate = Several(
-        AggregateName(), load_default=list, metadata={"description": "aggregates that may be asked of it"}
-    )
-
-
-class JoinPartnerShape(Shape):
-    dataset = dataset_name(required=True, metadata={"description": "the dataset to join with"})
-    keys = ByName(
-        column_name(),
-        column_name(),
-        required=True,
-        least=1,
-        metadata={"description": "mine: theirs; all hold together"},
-    )
-
-
-_INNER = "write kinds: [inner], or leave the key out"
-
-
-class JoinsShape(Shape):
-    required = Choice(tuple(JoinRequirement), load_default=JoinRequirement.NONE.value)
-    kinds = Several(
-        Choice(("inner",), later=dict.fromkeys(("left", "semi", "anti"), _INNER)), least=1, load_default=["inner"]
-    )
-    partners = Several(
-        Part(JoinPartnerShape),
-        data_key="with",
-        load_default=list,
-        metadata={"description": "alternatives; both owners must list the pair"},
-    )
-
-
-class AnalysisRuleShape(Shape):
-    dataset = dataset_name(required=True, metadata={"description": "the owner's dataset"})
-    collaboration = resource("collaboration", required=True, metadata={"description": "where the rule holds"})
-    aggregation_threshold = Part(ThresholdShape, required=True)
-    columns = ByName(
-        column_name(), Part(ColumnRuleShape), required=True, metadata={"description": "a column not named is blocked"}
-    )
-    count_rows = Flag(load_default=False, metadata={"description": "whether COUNT(*) may be asked"})
-    joins = Part(JoinsShape, load_default=lambda: JoinsShape().load({}))
-    functions = Several(
-        Choice(
-            tuple(sorted(LISTABLE_FUNCTIONS)),
-            later={n: _FUNCTIONS_HINT for n in SCALARS if n not in LISTABLE_FUNCTIONS},
-        ),
-        load_default=lambda: list(DEFAULT_FUNCTIONS),
-        metadata={"description": "functions on group and filter columns"},
-    )
-    aggregate_arguments = Choice(
-        tuple(AggregateArguments),
-        load_default=AggregateArguments.COLUMNS.value,
-        metadata={"description": "columns: bare columns; expressions: FILTER and CASE too"},
-    )
-    per_unit_analysis = Flag(load_default=False, later="write false, or leave the key out")
-    query_runners = Several(resource("partner"), load_default=list, metadata={"description": "who may ask"})
-    result_receivers = Several(resource("partner"), load_default=list, metadata={"description": "who may see answers"})
-    analyses = Choice(
-        ("free",),
-        load_default="free",
-        later={"templates": "write free, or leave the key out: every query is held against the rule"},
-    )
-    row_filter = Text(most=10_000, metadata={"description": "the owner's own SQL condition, always applied"})
-
 
 def build(data: Mapping[str, Any]) -> AnalysisRule:
     threshold = data["aggregation_threshold"]
+    conditions = data.get("row_filter", {})
+    literals = data.get("literals")
     return AnalysisRule(
         dataset=DatasetName(data["dataset"]),
         collaboration=CollaborationName(data["collaboration"]),
@@ -206,13 +39,18 @@ def build(data: Mapping[str, Any]) -> AnalysisRule:
         functions=frozenset(data["functions"]),
         query_runners=frozenset(PartnerName(p) for p in data["query_runners"]),
         result_receivers=frozenset(PartnerName(p) for p in data["result_receivers"]),
-        row_filter=data.get("row_filter"),
+        row_filter=conditions.get(ALL_OTHERS),
+        row_filters={PartnerName(p): text for p, text in conditions.items() if p != ALL_OTHERS},
         aggregate_arguments=AggregateArguments(data["aggregate_arguments"]),
+        per_unit_analysis=data["per_unit_analysis"],
+        literals=None if literals is None else frozenset(literals),
     )
 
 
 def _column(data: Mapping[str, Any]) -> ColumnRule:
-    return ColumnRule(data["join"], data["group"], data["filter"], frozenset(data["aggregate"]))
+    return ColumnRule(
+        data["join"], data["group"], data["filter"], frozenset(data["aggregate"]), minimum_units=data.get("minimum")
+    )
 
 
 def _joins(data: Mapping[str, Any]) -> JoinRule:
@@ -221,7 +59,6 @@ def _joins(data: Mapping[str, Any]) -> JoinRule:
 
 
 def write(value: AnalysisRule) -> dict[str, Json]:
-    row_filter: dict[str, Json] = {"row_filter": value.row_filter} if value.row_filter else {}
     return {
         "dataset": value.dataset,
         "collaboration": value.collaboration,
@@ -230,11 +67,25 @@ def write(value: AnalysisRule) -> dict[str, Json]:
         "count_rows": value.count_rows,
         "joins": _write_joins(value.joins),
         "functions": _sorted(value.functions),
+        **_unless_none("literals", None if value.literals is None else _sorted(value.literals)),
         "aggregate_arguments": value.aggregate_arguments.value,
+        "per_unit_analysis": value.per_unit_analysis,
         "query_runners": _sorted(value.query_runners),
         "result_receivers": _sorted(value.result_receivers),
-        **row_filter,
+        **_unless_none("row_filter", _write_row_filter(value)),
     }
+
+
+def _write_row_filter(value: AnalysisRule) -> Json:
+    """The one condition, where no runner has another; None where there is none."""
+    if not value.row_filters:
+        return value.row_filter
+    conditions: dict[str, Json] = {str(runner): text for runner, text in value.row_filters.items()}
+    return conditions | _unless_none(ALL_OTHERS, value.row_filter)
+
+
+def _unless_none(key: str, value: Json) -> dict[str, Json]:
+    return {} if value is None else {key: value}
 
 
 def _write_column(rule: ColumnRule) -> dict[str, Json]:
@@ -243,6 +94,7 @@ def _write_column(rule: ColumnRule) -> dict[str, Json]:
         "group": _write_use(rule.group),
         "filter": _write_use(rule.filter),
         "aggregate": _sorted(rule.aggregate),
+        **_unless_none("minimum", rule.minimum_units),
     }
 
 

@@ -13,6 +13,7 @@ from cleanroom.documents import dataset as datasets
 from cleanroom.documents import rule_contradictions
 from cleanroom.documents.dataset import comparable
 from cleanroom.documents.flaws import did_you_mean
+from cleanroom.documents.rule_shape import ALL_OTHERS
 from cleanroom.domain.errors import Problem
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import PartnerName, fold, owner_of
@@ -86,12 +87,21 @@ def check_rule(
                     partner.dataset, message, f"joins.with[{i}].dataset", (m.partner for m in collaboration.members)
                 )
             )
-    if rule.row_filter is not None and check_row_filter is not None:
+    if check_row_filter is not None:
         found += [
-            Problem(f.code, f.message, field="row_filter", hint=f.hint)
-            for f in check_row_filter(dataset, rule.row_filter)
+            Problem(f.code, f.message, field=place, hint=f.hint)
+            for place, text in _row_filters(rule)
+            for f in check_row_filter(dataset, text)
         ]
     return tuple(found)
+
+
+def _row_filters(rule: AnalysisRule) -> Iterator[tuple[str, str]]:
+    """Every condition of the owner's, with its place in the document."""
+    if rule.row_filter is not None:
+        yield f"row_filter.{ALL_OTHERS}" if rule.row_filters else "row_filter", rule.row_filter
+    for runner, text in rule.row_filters.items():
+        yield f"row_filter.{runner}", text
 
 
 def _members(rule: AnalysisRule, collaboration: Collaboration) -> Iterator[Problem]:

@@ -25,7 +25,6 @@ RESERVED = {
     "differencing": "no guard over several queries is active; leave the key out",
     "access_budget": "queries are not counted against a budget; leave the key out",
     "bounds": "contributions are not clipped; leave the key out",
-    "literals": "literals are not restricted; take the column's `filter` away to forbid conditions on it",
     "outputs": "one threshold holds for all outputs; write the largest as aggregation_threshold: {minimum: …}",
 }
 """Keys that a later version gives a meaning, in whatever place they stand → what to write now."""
@@ -94,21 +93,15 @@ class Choice(Strict, fields.String):
 
 
 class Flag(Strict, fields.Boolean):
-    """true or false and nothing that looks like it. `later`: set where only false is enforced."""
-
-    def __init__(self, *, later: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.later = later
+    """true or false and nothing that looks like it."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
         if not isinstance(value, bool):
             raise refused(f"must be true or false, not {kind_of(value)}")
-        if value and self.later:
-            raise ValidationError([not_enforced("cannot be `true`: this version does not enforce it", self.later)])
         return value
 
     def json_schema(self) -> JsonSchema:
-        return {"const": False} if self.later else {"type": "boolean"}
+        return {"type": "boolean"}
 
 
 class Whole(Strict, fields.Integer):

@@ -9,7 +9,15 @@ from typing import Any, TypeAlias
 
 from marshmallow import ValidationError
 
-from cleanroom.documents import analysis_rule, collaboration, connection, dataset, policy_test, rule_contradictions
+from cleanroom.documents import (
+    analysis_rule,
+    collaboration,
+    connection,
+    dataset,
+    policy_test,
+    rule_contradictions,
+    rule_shape,
+)
 from cleanroom.documents.fields import JsonSchema, Shape
 from cleanroom.documents.flaws import Flaw, Path, did_you_mean, flatten, not_enforced, problem
 from cleanroom.domain.errors import Problem
@@ -33,9 +41,7 @@ KINDS: Mapping[str, DocumentKind] = {
     "Collaboration": DocumentKind(collaboration.CollaborationShape, collaboration.build, collaboration.contradictions),
     "Connection": DocumentKind(connection.ConnectionShape, connection.build, connection.contradictions),
     "Dataset": DocumentKind(dataset.DatasetShape, dataset.build, dataset.contradictions),
-    "AnalysisRule": DocumentKind(
-        analysis_rule.AnalysisRuleShape, analysis_rule.build, rule_contradictions.contradictions
-    ),
+    "AnalysisRule": DocumentKind(rule_shape.AnalysisRuleShape, analysis_rule.build, rule_contradictions.contradictions),
     "PolicyTest": DocumentKind(policy_test.PolicyTestShape, policy_test.build, lambda _: iter(())),
 }
 _LATER = {"Template": "write an AnalysisRule: every query is held against it"}

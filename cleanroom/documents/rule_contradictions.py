@@ -5,20 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cleanroom.documents.flaws import did_you_mean
+from cleanroom.documents.rule_shape import ALL_OTHERS
 from cleanroom.domain.errors import Problem
+from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.grain import Grain
-from cleanroom.domain.policy import AnalysisRule, ColumnRule, Dataset, DatasetColumn, JoinRequirement, Use
+from cleanroom.domain.plan import JoinKind
+from cleanroom.domain.policy import (
+    AnalysisRule,
+    ColumnRule,
+    Dataset,
+    DatasetColumn,
+    JoinRequirement,
+    SmallGroups,
+    Use,
+)
 from cleanroom.domain.types import Kind
 
 _FINER_THAN_DAY = frozenset({Grain.SECOND, Grain.MINUTE, Grain.HOUR})
+_OF_NUMBERS = frozenset(name for name, aggregate in AGGREGATES.items() if aggregate.sensitive)
+_MEETING = frozenset({JoinKind.INNER.value, JoinKind.SEMI.value})
 
 
 def contradictions(rule: AnalysisRule) -> Iterator[Problem]:
     """What can be told from the rule alone."""
     for name, column in rule.columns.items():
         yield from _join_and(name, column)
+        yield from _minimum(name, column, rule)
     yield from _requirement(rule)
+    yield from _kinds(rule)
     yield from _pairs(rule)
+    yield from _literals(rule)
+    yield from _per_unit(rule)
+    yield from _row_filters(rule)
 
 
 def _join_and(name: str, column: ColumnRule) -> Iterator[Problem]:
@@ -31,6 +49,18 @@ def _join_and(name: str, column: ColumnRule) -> Iterator[Problem]:
             )
 
 
+def _minimum(name: str, column: ColumnRule, rule: AnalysisRule) -> Iterator[Problem]:
+    place = f"columns.{name}.minimum"
+    if column.minimum_units is None:
+        return
+    if not column.aggregate:
+        message = f"`{name}` has a `minimum` of its own and no aggregate that it would hold for"
+        yield _contradiction(message, place, "list some under `aggregate`, or remove `minimum`")
+    elif column.minimum_units <= rule.minimum_units:
+        message = f"the `minimum` of `{name}` is not more than that of every row, and changes nothing"
+        yield _contradiction(message, place, f"write {rule.minimum_units + 1} or more, or remove `minimum`")
+
+
 def _requirement(rule: AnalysisRule) -> Iterator[Problem]:
     required = rule.joins.required
     if required in (JoinRequirement.ANY, JoinRequirement.ALL) and not rule.joins.partners:
@@ -39,6 +69,17 @@ def _requirement(rule: AnalysisRule) -> Iterator[Problem]:
     if required is JoinRequirement.BLOCKED and rule.joins.partners:
         message = "`required: blocked` allows no join, and `with` lists some"
         yield _contradiction(message, "joins.required", "remove `with`, or write required: none")
+
+
+def _kinds(rule: AnalysisRule) -> Iterator[Problem]:
+    required, kinds = rule.joins.required, rule.joins.kinds
+    beyond = sorted(kinds - {JoinKind.INNER.value})
+    if beyond and not rule.joins.partners:
+        message = f"`kinds` lists {' and '.join(beyond)}, and `with` lists no pair to join on"
+        yield _contradiction(message, "joins.kinds", "list the pairs under `with`, or leave `kinds` out")
+    elif required in (JoinRequirement.ANY, JoinRequirement.ALL) and not kinds & _MEETING:
+        message = f"`required: {required}` is met by inner and semi joins, and `kinds` lists neither"
+        yield _contradiction(message, "joins.kinds", "add inner or semi, or write required: none")
 
 
 def _pairs(rule: AnalysisRule) -> Iterator[Problem]:
@@ -52,6 +93,38 @@ def _pairs(rule: AnalysisRule) -> Iterator[Problem]:
                 )
 
 
+def _literals(rule: AnalysisRule) -> Iterator[Problem]:
+    usable = [name for name, column in rule.columns.items() if column.filter or column.group]
+    for name in sorted(rule.literals or ()):
+        if name not in rule.columns:
+            message = f"`literals` names `{name}`, which is not under `columns`"
+            yield Problem("policy.unknown_name", message, field="literals", hint=did_you_mean(name, usable))
+        elif name not in usable:
+            message = f"`literals` names `{name}`, which may be neither filtered on nor grouped by"
+            hint = "" if rule.column(name).join else f", or write {name}: {{filter: true}}"
+            yield _contradiction(message, "literals", f"remove `{name}`{hint}")
+
+
+def _per_unit(rule: AnalysisRule) -> Iterator[Problem]:
+    if rule.per_unit_analysis and not rule.count_rows and not any(c.aggregate for c in rule.columns.values()):
+        message = "`per_unit_analysis: true` computes for each person what no aggregate may then be asked of"
+        hint = "write count_rows: true, list aggregates under `columns`, or write per_unit_analysis: false"
+        yield _contradiction(message, "per_unit_analysis", hint)
+
+
+def _row_filters(rule: AnalysisRule) -> Iterator[Problem]:
+    """Conditions by runner are of those who may ask, and leave none of them without one."""
+    for runner in sorted(rule.row_filters.keys() - rule.query_runners):
+        message = f"`row_filter` names `{runner}`, which is not among `query_runners`"
+        hint = f"add {runner} to `query_runners`, or take its condition away"
+        yield _contradiction(message, f"row_filter.{runner}", hint)
+    if rule.row_filters and rule.row_filter is None:
+        for runner in sorted(rule.query_runners - rule.row_filters.keys()):
+            message = f"`row_filter` says nothing for `{runner}`, which may ask"
+            hint = f'write {runner}: "…", or {ALL_OTHERS}: "…" for every other runner; "TRUE" keeps all rows'
+            yield _contradiction(message, "row_filter", hint)
+
+
 def beside(rule: AnalysisRule, dataset: Dataset) -> Iterator[Problem]:
     """What can be told from the rule and the dataset it is about."""
     for name, column in rule.columns.items():
@@ -63,6 +136,7 @@ def beside(rule: AnalysisRule, dataset: Dataset) -> Iterator[Problem]:
             yield from _unit(name, column)
         yield from _uses(declared, column)
         yield from _aggregates(declared, column)
+    yield from _blank(rule, dataset)
 
 
 def _undeclared(name: str, dataset: Dataset) -> Problem:
@@ -95,13 +169,23 @@ def _uses(declared: DatasetColumn, column: ColumnRule) -> Iterator[Problem]:
 
 
 def _aggregates(declared: DatasetColumn, column: ColumnRule) -> Iterator[Problem]:
-    wrong = sorted(column.aggregate & {"sum", "avg"})
+    wrong = sorted(column.aggregate & _OF_NUMBERS)
     if wrong and not declared.type.is_number:
         yield _contradiction(
             f"`{declared.name}` is a {declared.type}: {' and '.join(wrong)} cannot be asked of it",
             f"columns.{declared.name}.aggregate",
             f"take {' and '.join(wrong)} away; count and count_distinct can be asked of any column",
         )
+
+
+def _blank(rule: AnalysisRule, dataset: Dataset) -> Iterator[Problem]:
+    groupable = [column for column in dataset.columns if rule.column(column.name).group]
+    if rule.small_groups is SmallGroups.BLANK and not any(column.values for column in groupable):
+        message = (
+            f"`blank` shows groups of a public domain, and no groupable column of {dataset.name} declares `values`"
+        )
+        hint = "declare the `values` of a groupable column in the dataset, or write small_groups: drop"
+        yield _contradiction(message, "aggregation_threshold.small_groups", hint)
 
 
 def _contradiction(message: str, field: str, hint: str) -> Problem:

@@ -24,12 +24,13 @@ from cleanroom.domain.policy import (
     JoinPartner,
     JoinRequirement,
     JoinRule,
+    SmallGroups,
     Use,
 )
 from cleanroom.domain.types import DataType, Kind
 
 CASES = Path(__file__).parent / "cases"
-CORPUS = Path(__file__).parents[1] / "corpus" / "policies" / "strict"
+CORPUS = Path(__file__).parents[1] / "corpus" / "policies"
 
 _names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 _texts = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=20).filter(
@@ -37,23 +38,51 @@ _texts = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]),
 )
 _uses = st.none() | st.sampled_from(Grain).map(Use)
 _partners = st.frozensets(st.sampled_from(["a", "b-c", "d_e"]).map(PartnerName))
-_columns = st.builds(
-    ColumnRule, group=_uses, filter=_uses, aggregate=st.frozensets(st.sampled_from(sorted(LISTABLE_AGGREGATES)))
-) | st.builds(ColumnRule, join=st.just(True))
-_rules = st.builds(
-    AnalysisRule,
-    dataset=st.just(DatasetName("a.t")),
-    collaboration=st.just(CollaborationName("c")),
-    minimum_units=st.integers(2, 1000),
-    columns=st.dictionaries(_names, _columns, max_size=4),
-    joins=st.just(JoinRule()) | st.just(JoinRule(required=JoinRequirement.BLOCKED)),
-    count_rows=st.booleans(),
-    functions=st.frozensets(st.sampled_from(sorted(LISTABLE_FUNCTIONS))),
-    query_runners=_partners,
-    result_receivers=_partners,
-    row_filter=st.none() | _texts,
-    aggregate_arguments=st.sampled_from(AggregateArguments),
+_aggregates = st.sampled_from(sorted(LISTABLE_AGGREGATES))
+_columns = (
+    st.builds(ColumnRule, group=_uses, filter=_uses, aggregate=st.frozensets(_aggregates))
+    | st.builds(
+        ColumnRule, aggregate=st.frozensets(_aggregates, min_size=1), minimum_units=st.integers(1_001, 1_000_000_000)
+    )
+    | st.builds(ColumnRule, join=st.just(True))
 )
+_pairs = (JoinPartner(DatasetName("b.t"), (("k", "k"),)),)
+_joins = (
+    st.just(JoinRule())
+    | st.just(JoinRule(required=JoinRequirement.BLOCKED))
+    | st.frozensets(st.sampled_from(["inner", "left", "semi", "anti"]), min_size=1).map(
+        lambda kinds: JoinRule(kinds=kinds, partners=_pairs)
+    )
+)
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> AnalysisRule:
+    """Any rule that does not contradict itself."""
+    columns = draw(st.dictionaries(_names, _columns, max_size=4)) | {"k": ColumnRule(join=True)}
+    usable = [name for name, column in columns.items() if column.group or column.filter]
+    runners, default = draw(_partners), draw(st.none() | _texts)
+    named = draw(st.sampled_from([frozenset(), runners])) if default is None else runners & draw(_partners)
+    count_rows = draw(st.booleans())
+    return AnalysisRule(
+        dataset=DatasetName("a.t"),
+        collaboration=CollaborationName("c"),
+        minimum_units=draw(st.integers(2, 1000)),
+        columns=columns,
+        joins=draw(_joins),
+        small_groups=draw(st.sampled_from(SmallGroups)),
+        count_rows=count_rows,
+        functions=draw(st.frozensets(st.sampled_from(sorted(LISTABLE_FUNCTIONS)))),
+        query_runners=runners,
+        result_receivers=draw(_partners),
+        row_filter=default,
+        row_filters={runner: draw(_texts) for runner in sorted(named)},
+        aggregate_arguments=draw(st.sampled_from(AggregateArguments)),
+        per_unit_analysis=count_rows and draw(st.booleans()),
+        literals=draw(st.none() | st.frozensets(st.sampled_from(usable or [""])).map(lambda n: n & set(usable))),
+    )
+
+
 _types = st.sampled_from(
     [DataType(Kind.BIGINT), DataType(Kind.DECIMAL, 12, 2), DataType(Kind.VARCHAR), DataType(Kind.BOOLEAN)]
 )
@@ -73,16 +102,20 @@ _dataset_columns = st.lists(
 )
 
 
-@pytest.mark.parametrize("folder", [CASES, CORPUS], ids=["cases", "corpus"])
-def test_every_document_survives_the_store(folder: Path, tmp_path: Path) -> None:
-    for file in ("good.yaml",) if folder is CASES else ("datasets.yaml", "strict.yaml"):
-        (tmp_path / file).write_text((folder / file).read_text())
+FILES = {"cases": ("good",), "strict": ("datasets", "strict"), "advanced": ("datasets", "advanced")}
+
+
+@pytest.mark.parametrize("folder", FILES)
+def test_every_document_survives_the_store(folder: str, tmp_path: Path) -> None:
+    place = CASES if folder == "cases" else CORPUS / folder
+    for name in FILES[folder]:
+        (tmp_path / f"{name}.yaml").write_text((place / f"{name}.yaml").read_text())
     read = read_folder(tmp_path)
     for value in (*read.collaborations, *read.connections, *read.datasets, *read.rules):
         assert from_document(json.loads(json.dumps(to_document(value)))) == value
 
 
-@given(_rules)
+@given(_rules())
 def test_every_rule_survives_the_store(rule: AnalysisRule) -> None:
     assert from_document(json.loads(json.dumps(to_document(rule)))) == rule
 
