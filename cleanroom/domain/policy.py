@@ -189,8 +189,12 @@ class AnalysisRule:
     literals: frozenset[str] | None = None
 
     def for_runner(self, runner: PartnerName) -> AnalysisRule:
-        """The rule as it holds for this runner: its row filter is the one that is applied."""
-        return replace(self, row_filter=self.row_filters.get(runner, self.row_filter))
+        """The rule as it holds for this runner: its row filter is the only one, and is the one that is applied.
+
+        A runner for whom a rule with filters by runner has none sees no row.
+        """
+        otherwise = "FALSE" if self.row_filters and self.row_filter is None else self.row_filter
+        return replace(self, row_filter=self.row_filters.get(runner, otherwise), row_filters={})
 
     def column(self, name: str) -> ColumnRule:
         """The column's rule; one that allows nothing where the owner named none."""

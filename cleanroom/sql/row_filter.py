@@ -21,13 +21,14 @@ _SOME_MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 def resolve_row_filter(rule: AnalysisRule, fields: tuple[Field, ...], resolution: Resolution) -> Expression | None:
     """The rule's condition over the fields of a scan; None where the rule has none.
 
-    A filter that does not read is the owner's to mend: the query is refused with the one code rule.row_filter.
+    A filter that does not read is the owner's to mend: the query is refused with the one code rule.row_filter. So is one
+    under a rule that was not brought to its runner (`for_runner`): which of its filters holds is not known then.
     """
-    if rule.row_filter is None:
+    if rule.row_filter is None and not rule.row_filters:
         return None
     private = Resolution(resolution.policy, resolution.now)
-    found = _predicate(rule.row_filter, fields, private)
-    if not private.findings:
+    found = _predicate(rule.row_filter or "FALSE", fields, private)
+    if not private.findings and not rule.row_filters:
         return found
     return resolution.refuse(
         "rule.row_filter", "The owner's row filter cannot be applied.", dataset=rule.dataset, hint="Tell the owner."
