@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from cleanroom.domain.expression import (
@@ -18,9 +19,9 @@ from cleanroom.domain.expression import (
     WindowCall,
 )
 from cleanroom.domain.identifiers import ConnectionName, DatasetName, SourceId
-from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Project, Relation, ReleasedScan, Scan
-from cleanroom.domain.policy import Dataset, DatasetColumn, Domain
-from cleanroom.domain.steps import FinalStep, PrivateStep
+from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Project, Relation, ReleasedScan, Scan, Window
+from cleanroom.domain.policy import Dataset, DatasetColumn, Domain, SmallGroups
+from cleanroom.domain.steps import FinalStep, PrivateStep, Removal
 from cleanroom.domain.types import BIGINT, BOOLEAN, DATE, DOUBLE, NULL, TIMESTAMP, VARCHAR, DataType, Kind, parse_type
 
 
@@ -102,8 +103,9 @@ class PlanBuilder:
         argument: Expression | None = None,
         type: DataType = BIGINT,
         condition: Expression | None = None,
+        second: Expression | None = None,
     ) -> Field:
-        return self.field(function, type, AggregateCall(function, argument, condition=condition))
+        return self.field(function, type, AggregateCall(function, argument, condition=condition, second=second))
 
     def window(self, call: WindowCall, type: DataType = BIGINT) -> Field:
         return self.field(call.function, type, call)
@@ -134,6 +136,20 @@ def inner_join(left: Relation, right: Relation, *keys: tuple[str, str]) -> Join:
     return Join(left, right, JoinKind.INNER, pairs, left.released and right.released)
 
 
+def joined(kind: JoinKind, left: Relation, right: Relation, *keys: tuple[str, str]) -> Join:
+    """A join of any kind; `keys` name a column of each side."""
+    return replace(inner_join(left, right, *keys), kind=kind)
+
+
+def per_unit(source: Relation, keys: tuple[Field, ...], measures: tuple[Field, ...] = ()) -> Aggregate:
+    """A table of one row for each person and whatever else is among the keys."""
+    return Aggregate(source, keys, measures, released=False)
+
+
+def windowed(source: Relation, *calls: Field) -> Window:
+    return Window(source, calls, source.released)
+
+
 def project(relation: Relation, *fields: Field) -> Project:
     return Project(relation, fields, relation.released)
 
@@ -147,9 +163,28 @@ def release(
     conditions: tuple[Expression, ...] = (),
     distinct: tuple[Field, ...] = (),
     minimum_units: int = 1,
+    optional: tuple[Field, ...] = (),
+    unasked: tuple[Field, ...] = (),
+    removals: tuple[Removal, ...] = (),
+    finer: tuple[tuple[Field, ...], ...] = (),
+    beside: tuple[tuple[Field, ...], ...] = (),
+    small_groups: SmallGroups = SmallGroups.DROP,
 ) -> PrivateStep:
-    aggregate = Aggregate(source, keys, measures, released=True)
-    return PrivateStep("s0", aggregate, units, conditions, (), distinct, minimum_units)
+    return PrivateStep(
+        "s0",
+        Aggregate(source, keys, measures, released=True),
+        units,
+        conditions,
+        (),
+        distinct,
+        minimum_units,
+        optional=frozenset(optional),
+        unasked=frozenset(unasked),
+        removals=removals,
+        finer=finer,
+        beside=beside,
+        small_groups=small_groups,
+    )
 
 
 def final(relation: Relation) -> FinalStep:

@@ -77,7 +77,7 @@ class DuckDBEngine:
                 twins = {names[n]: _load(connection, names[n], t.rows, wide) for n, t in tables.items()}
                 lock(connection)
                 sql = render_final(step, names)
-                require_reads_only(sql, twins)
+                require_reads_only(sql, twins, released=True)
                 rows = _fetch(connection, sql, self._limits.max_result_rows)
             finally:
                 connection.close()

@@ -35,6 +35,8 @@ _OPERATORS = frozenset(
         "LOGICAL_DUMMY_SCAN",
     }
 )
+_RELEASED = _OPERATORS | {"LOGICAL_UNION", "LOGICAL_INTERSECT", "LOGICAL_EXCEPT", "LOGICAL_DISTINCT"}
+"""What a query over released tables alone may do as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class Twin:
     readable: frozenset[str]
 
 
-def require_reads_only(sql: str, twins: Mapping[str, Twin]) -> None:
+def require_reads_only(sql: str, twins: Mapping[str, Twin], *, released: bool = False) -> None:
     """Afterwards it is known that binding `sql` reads nothing but the readable columns of `twins`.
 
+    `released`: the twins are those of released tables, whose rows may be put together.
     EngineError engine.unsafe: it reads something else, does something else than reading, or does not bind at all.
     """
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": "false", "threads": "1"})
@@ -62,9 +65,10 @@ def require_reads_only(sql: str, twins: Mapping[str, Twin]) -> None:
         connection.close()
     plan = json.loads(row[0]) if row else {}
     nodes = list(_operators(plan))
+    operators = _RELEASED if released else _OPERATORS
     if plan.get("error") is not False or len(plan.get("plans", ())) != 1 or not nodes:
         raise _unsafe()
-    if not all(_allowed(node, twins) for node in nodes):
+    if not all(_allowed(node, twins, operators) for node in nodes):
         raise _unsafe()
 
 
@@ -99,8 +103,8 @@ def _operators(node: Any) -> Iterator[Mapping[str, Any]]:
             yield from _operators(value)
 
 
-def _allowed(node: Mapping[str, Any], twins: Mapping[str, Twin]) -> bool:
-    if node["type"] not in _OPERATORS:
+def _allowed(node: Mapping[str, Any], twins: Mapping[str, Twin], operators: frozenset[str]) -> bool:
+    if node["type"] not in operators:
         return False
     return node["type"] != "LOGICAL_GET" or _reads_twin(node, twins)
 

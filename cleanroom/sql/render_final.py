@@ -5,31 +5,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from types import MappingProxyType
+from typing import assert_never, cast
 
-from cleanroom.domain.expression import AggregateCall, Field, FrameBound, Literal, SortKey, WindowCall
-from cleanroom.domain.functions import WINDOWS
+from cleanroom.domain.expression import AggregateCall, Column, Field, WindowCall
 from cleanroom.domain.plan import (
     Aggregate,
     Filter,
     Join,
+    JoinKind,
     Limit,
     OneRow,
     Project,
     Relation,
     ReleasedScan,
     Scan,
+    SetKind,
+    SetOperation,
     Sort,
     Window,
 )
 from cleanroom.domain.steps import FinalStep
-from cleanroom.domain.types import BIGINT
-from cleanroom.sql.render_aggregate import aggregate, released_aggregate
+from cleanroom.domain.types import Kind
+from cleanroom.sql.render_aggregate import released_aggregate
 from cleanroom.sql.render_expression import as_type, comparable, render_expression
-from cleanroom.sql.render_private import key_expression
+from cleanroom.sql.render_rows import key_expression
 from cleanroom.sql.render_text import name_of, quoted
+from cleanroom.sql.render_window import direction, window
 
 Tables = Mapping[str, str]
+
+_JOINS: Mapping[JoinKind, str] = MappingProxyType(
+    {
+        JoinKind.INNER: "INNER JOIN",
+        JoinKind.LEFT: "LEFT JOIN",
+        JoinKind.FULL: "FULL JOIN",
+        JoinKind.SEMI: "SEMI JOIN",
+        JoinKind.ANTI: "ANTI JOIN",
+    }
+)
+_SETS: Mapping[SetKind, str] = MappingProxyType(
+    {
+        SetKind.UNION_ALL: "UNION ALL",
+        SetKind.UNION: "UNION",
+        SetKind.INTERSECT: "INTERSECT",
+        SetKind.EXCEPT: "EXCEPT",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +74,7 @@ class _Rows:
 def render_final(step: FinalStep, tables: Tables) -> str:
     """One SELECT with the columns c<id> of `step.relation.fields`, in order, over `tables` (released table → table name).
 
-    ValueError: a relation that reads people's rows, or a join without keys.
+    ValueError: a relation that reads people's rows, or a join that lacks keys where it needs them.
     """
     rows = _released(step.relation, tables)
     outputs = ", ".join(map(name_of, step.relation.fields)) or "1 AS nothing"
@@ -79,28 +101,60 @@ def _released(relation: Relation, tables: Tables) -> _Rows:
             return _aggregate(relation, tables)
         case Window(input=below, calls=calls):
             rows = _released(below, tables)
-            made = [f"{_window(cast(WindowCall, f.origin))} AS {name_of(f)}" for f in calls]
+            made = [f"{window(cast(WindowCall, f.origin))} AS {name_of(f)}" for f in calls]
             return _Rows(f"SELECT {_columns(below.fields, rows.hidden + made)} FROM ({rows.sql})", rows.order)
         case Sort(input=below, keys=keys):
             made = [f"{render_expression(key.expression)} AS s{i}" for i, key in enumerate(keys)]
             sql = f"SELECT {_columns(below.fields, made)} FROM ({_released(below, tables).sql})"
-            return _Rows(sql, tuple(map(_direction, keys)))
+            return _Rows(sql, tuple(map(direction, keys)))
         case Limit(input=below, count=count, offset=offset):
             rows = _released(below, tables)
             columns = _columns(below.fields, rows.hidden)
             return _Rows(f"SELECT {columns} FROM ({rows.sql}){rows.order_by}{_limit(count, offset)}", rows.order)
+        case SetOperation():
+            return _set_operation(relation, tables)
         case Scan():
             raise ValueError("the last step reads released tables alone")
+        case _ as never:
+            assert_never(never)
 
 
 def _join(join: Join, tables: Tables) -> _Rows:
-    if not join.keys:
-        raise ValueError("a join without keys")
     if set(join.left.fields) & set(join.right.fields):
         raise ValueError("both sides of a join hold the same field")
-    on = " AND ".join(f"({' = '.join(comparable(pair))})" for pair in join.keys)
     left, right = (_plain(side, tables) for side in (join.left, join.right))
-    return _Rows(f"SELECT {_columns(join.fields)} FROM ({left}) AS l INNER JOIN ({right}) AS r ON ({on})")
+    return _Rows(
+        f"SELECT {_columns(join.fields)} FROM ({left}) AS l {_JOINS[join.kind]} ({right}) AS r ON ({_on(join)})"
+    )
+
+
+def _on(join: Join) -> str:
+    if join.keys:
+        return " AND ".join(f"({' = '.join(comparable(pair))})" for pair in join.keys)
+    if join.kind not in (JoinKind.INNER, JoinKind.LEFT):
+        raise ValueError("a join without keys")
+    return "TRUE"
+
+
+def _set_operation(operation: SetOperation, tables: Tables) -> _Rows:
+    """The inputs from left to right, each with its columns under the operation's names and in their types."""
+    if len(operation.inputs) < 2 or any(len(i.fields) != len(operation.fields) for i in operation.inputs):
+        raise ValueError("a set operation of tables of different shapes")
+    first, *others = (_renamed(below, operation.fields, tables) for below in operation.inputs)
+    sql = first
+    for other in others:
+        sql = f"({sql}) {_SETS[operation.kind]} ({other})"
+    return _Rows(f"SELECT {_columns(operation.fields)} FROM ({sql})")
+
+
+def _renamed(relation: Relation, names: Sequence[Field], tables: Tables) -> str:
+    pairs = zip(relation.fields, names, strict=True)
+    columns = [f"{_as_field(Column(field), name)} AS {name_of(name)}" for field, name in pairs]
+    return f"SELECT {', '.join(columns) or '1 AS nothing'} FROM ({_plain(relation, tables)})"
+
+
+def _as_field(column: Column, field: Field) -> str:
+    return render_expression(column) if field.type.kind is Kind.NULL else as_type(column, field.type)
 
 
 def _plain(relation: Relation, tables: Tables) -> str:
@@ -115,64 +169,6 @@ def _aggregate(node: Aggregate, tables: Tables) -> _Rows:
     group = f" GROUP BY {', '.join(str(i + 1) for i in range(len(keys)))}" if keys else ""
     columns = ", ".join([*keys, *measures]) or "count(*) AS nothing"
     return _Rows(f"SELECT {columns} FROM ({_released(node.input, tables).sql}){group}")
-
-
-def _window(call: WindowCall) -> str:
-    if call.function not in WINDOWS:
-        raise ValueError("not a window function")
-    over = f" OVER ({_over(call)})"
-    first = call.arguments[0] if call.arguments else None
-    match call.function:
-        case "count_rows" | "count" | "sum" | "avg" | "min" | "max":
-            text = "" if first is None else render_expression(first)
-            return aggregate(AggregateCall(call.function, first), text, over)
-        case "ntile" if first is not None:
-            buckets = as_type(first, BIGINT)
-            return f"ntile(CASE WHEN ({buckets} > 0) THEN {buckets} END){over}"
-        case "lag" | "lead" if first is not None:
-            return f"{call.function}({', '.join(_shifted(call))}){over}"
-        case "first_value" | "last_value" if first is not None:
-            return f"{call.function}({render_expression(first)}){over}"
-        case _:
-            return f"{call.function}(){over}"
-
-
-def _shifted(call: WindowCall) -> list[str]:
-    """Argument, offset and default of LAG and LEAD; the default in the argument's type."""
-    value, *others = call.arguments
-    offset = [as_type(other, BIGINT) for other in others[:1]]
-    return [render_expression(value), *offset, *(as_type(other, value.type) for other in others[1:])]
-
-
-def _over(call: WindowCall) -> str:
-    partition = f"PARTITION BY {', '.join(map(render_expression, call.partition))}" if call.partition else ""
-    terms = [f"{_unpositioned(key)} {_direction(key)}" for key in call.order]
-    order = f"ORDER BY {', '.join(terms)}" if terms else ""
-    frame = (
-        f"ROWS BETWEEN {_bound(call.frame[0], 'PRECEDING')} AND {_bound(call.frame[1], 'FOLLOWING')}"
-        if call.frame
-        else ""
-    )
-    return " ".join(part for part in (partition, order, frame) if part)
-
-
-def _unpositioned(key: SortKey) -> str:
-    """A sort key that is a literal orders nothing; written as it is, a number could be read as a position."""
-    return "NULL" if isinstance(key.expression, Literal) else render_expression(key.expression)
-
-
-def _bound(bound: FrameBound, side: str) -> str:
-    match bound.offset:
-        case None:
-            return f"UNBOUNDED {side}"
-        case 0:
-            return "CURRENT ROW"
-        case offset:
-            return f"{abs(offset)} {'PRECEDING' if offset < 0 else 'FOLLOWING'}"
-
-
-def _direction(key: SortKey) -> str:
-    return f"{'DESC' if key.descending else 'ASC'} NULLS {'FIRST' if key.nulls_first else 'LAST'}"
 
 
 def _limit(count: int | None, offset: int) -> str:

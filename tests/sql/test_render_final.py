@@ -9,10 +9,22 @@ import duckdb
 import pytest
 
 from cleanroom.domain.expression import Field, FrameBound, SortKey, WindowCall
-from cleanroom.domain.plan import Aggregate, Limit, OneRow, Project, Relation, ReleasedScan, Sort, Window
+from cleanroom.domain.plan import (
+    Aggregate,
+    JoinKind,
+    Limit,
+    OneRow,
+    Project,
+    Relation,
+    ReleasedScan,
+    SetKind,
+    SetOperation,
+    Sort,
+    Window,
+)
 from cleanroom.domain.types import BIGINT, DOUBLE, VARCHAR
 from cleanroom.sql.render import render_final
-from tests.plans import PlanBuilder, call, col, dataset, final, inner_join, literal, project, where
+from tests.plans import PlanBuilder, call, col, dataset, final, inner_join, joined, literal, project, where
 
 ROWS = [("a", 3, 30), ("b", 1, None), (None, 2, 20), ("d", 5, 2**100), ("e", None, -5)]
 
@@ -220,7 +232,8 @@ def refused_relations() -> list[Relation]:
     return [
         people,
         project(people, plan.computed(col(people, "user_id"))),
-        inner_join(groups, plan.released("others", {"x": "BIGINT"})),
+        joined(JoinKind.FULL, groups, plan.released("others", {"x": "BIGINT"})),
+        joined(JoinKind.ANTI, groups, plan.released("others", {"x": "BIGINT"})),
         inner_join(groups, groups, ("n", "n")),
         Limit(groups, -1, 0, released=True),
         Limit(groups, None, -1, released=True),
@@ -239,3 +252,103 @@ def test_no_name_of_the_analysts_is_in_the_text() -> None:
     groups = table(plan)
     evil = plan.computed(call("upper", col(groups, "name"), type=VARCHAR), 'x" FROM secret --')
     assert "secret" not in render_final(final(project(groups, evil)), {"groups": "r0"})
+
+
+def others(plan: PlanBuilder) -> ReleasedScan:
+    return plan.released("others", {"key": "VARCHAR", "m": "BIGINT", "sum": "HUGEINT"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (JoinKind.INNER, [("a", "a"), ("b", "b")]),
+        (JoinKind.LEFT, [("a", "a"), ("b", "b"), ("d", None), ("e", None), (None, None)]),
+        (JoinKind.FULL, [("a", "a"), ("b", "b"), ("d", None), ("e", None), (None, None), (None, None)]),
+    ],
+)
+def test_released_tables_are_joined_and_null_matches_nothing(kind: JoinKind, expected: list[Any]) -> None:
+    plan = PlanBuilder()
+    groups = table(plan)
+    right = others(plan)
+    few = where(right, call("le", col(right, "m"), 3))
+    both = joined(kind, groups, few, ("name", "key"))
+    rows = answer(project(both, plan.computed(col(both, "name")), plan.computed(col(both, "key"))))
+    assert sorted(rows, key=repr) == sorted(expected, key=repr)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(JoinKind.SEMI, ["a", "b"]), (JoinKind.ANTI, ["d", "e", None])])
+def test_membership_in_a_released_column_repeats_no_row(kind: JoinKind, expected: list[Any]) -> None:
+    plan = PlanBuilder()
+    groups, right = table(plan), others(plan)
+    few = where(right, call("le", col(right, "m"), 3))
+    made = tuple(plan.field(name, field.type, literal(None)) for name, field in zip("kmt", few.fields, strict=True))
+    twice = SetOperation((few, few), SetKind.UNION_ALL, made)
+    found = answer(joined(kind, groups, twice, ("name", "k")))
+    assert sorted((row[0] for row in found), key=repr) == sorted(expected, key=repr)
+
+
+@pytest.mark.parametrize("kind", [JoinKind.INNER, JoinKind.LEFT])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_scalar_is_joined_without_keys(kind: JoinKind, empty: bool) -> None:
+    plan = PlanBuilder()
+    groups, right = table(plan), others(plan)
+    most = Aggregate(right, (), (plan.measure("max", col(right, "m")),), released=True)
+    one = where(most, call("eq", 1, 2 if empty else 1))
+    both = joined(kind, groups, one)
+    expected = [] if empty and kind is JoinKind.INNER else [None if empty else 5] * 5
+    assert [row[3] for row in answer(both)] == expected
+
+
+SETS = [
+    (SetKind.UNION_ALL, [1, 1, 2, 2, 3, 3, 5, 5, None, None, 0, 0]),
+    (SetKind.UNION, [1, 2, 3, 5, None, 0]),
+    (SetKind.INTERSECT, [1, 2, 3, 5, None]),
+    (SetKind.EXCEPT, []),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected"), SETS)
+def test_tables_are_put_together_by_position(kind: SetKind, expected: list[Any]) -> None:
+    plan = PlanBuilder()
+    groups, right = table(plan), others(plan)
+    one = project(groups, plan.computed(col(groups, "n")))
+    other = project(right, plan.computed(col(right, "m")))
+    zero = project(OneRow(), plan.computed(literal(Decimal("0.00"))))
+    inputs: list[Relation] = [one, other]
+    if kind in (SetKind.UNION_ALL, SetKind.UNION):
+        inputs += [zero] * (2 if kind is SetKind.UNION_ALL else 1)
+    found = answer(SetOperation(tuple(inputs), kind, (plan.field("n", DOUBLE, literal(None)),)))
+    assert sorted((row[0] for row in found), key=repr) == sorted(
+        (None if v is None else float(v) for v in expected), key=repr
+    )
+    assert all(value is None or isinstance(value, float) for (value,) in found)
+
+
+def test_what_is_taken_away_is_taken_from_left_to_right() -> None:
+    plan = PlanBuilder()
+    groups = table(plan)
+    names = project(groups, plan.computed(col(groups, "name")))
+    first = Limit(ordered(names, SortKey(col(names, "computed"))), 1, 0, released=True)
+    nothing = project(OneRow(), plan.computed(literal(None)))
+    taken = SetOperation((names, first, nothing), SetKind.EXCEPT, (plan.field("name", VARCHAR, literal(None)),))
+    assert sorted(row[0] for row in answer(taken)) == ["b", "d", "e"]
+
+
+def test_a_value_that_the_common_type_does_not_hold_is_null() -> None:
+    plan = PlanBuilder()
+    groups = table(plan)
+    both = SetOperation((groups, groups), SetKind.UNION, tuple(plan.field("x", t, literal(None)) for t in FITS))
+    assert {row[2] for row in answer(both)} == {30, None, 20, -5}
+
+
+FITS = (VARCHAR, BIGINT, BIGINT)
+
+
+@pytest.mark.parametrize("columns", [(1, 1), (0, 3), (2, 2)])
+def test_tables_of_different_shapes_are_not_put_together(columns: tuple[int, int]) -> None:
+    plan = PlanBuilder()
+    groups = table(plan)
+    parts = tuple(project(groups, *(plan.computed(literal(1)) for _ in range(n))) for n in columns)
+    made = tuple(plan.field("x", BIGINT, literal(None)) for _ in range(3))
+    with pytest.raises(ValueError, match="shapes"):
+        render_final(final(SetOperation(parts, SetKind.UNION_ALL, made)), {"groups": "r0"})
