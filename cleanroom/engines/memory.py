@@ -16,10 +16,11 @@ from cleanroom.domain.steps import (
     ReleasedResult,
     ReleasedTable,
     column_name,
+    hidden_names,
 )
 from cleanroom.domain.types import BIGINT, DataType
 from cleanroom.engines.memory_arrow import arrow_table, read
-from cleanroom.engines.memory_private import hidden_names, private_rows
+from cleanroom.engines.memory_private import private_rows
 from cleanroom.engines.memory_relations import NamedRow, Tables, rows_of
 from cleanroom.engines.memory_values import group_key
 

@@ -2,65 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-from cleanroom.domain.expression import AggregateCall, Expression, Field, Value
+from cleanroom.domain.expression import Value
+from cleanroom.domain.policy import SmallGroups
 from cleanroom.domain.steps import (
     PrivateStep,
     atom_minimum_name,
     cell_count_name,
     column_name,
+    distinct_counts,
     distinct_minimum_name,
+    pooled_name,
+    remainder_name,
+    removed_name,
+    shared_minimum_name,
     unit_count_name,
+    withheld_beside_name,
 )
+from cleanroom.engines.memory_counts import classes, distinct_units, least, least_present, partitioned
 from cleanroom.engines.memory_expressions import Row, evaluate
-from cleanroom.engines.memory_relations import NamedRow, Tables, aggregated_row, grouped, rows_of
-from cleanroom.engines.memory_values import group_key
+from cleanroom.engines.memory_grains import Finer, finer, withheld_groups
+from cleanroom.engines.memory_groups import Group, groups, removed
+from cleanroom.engines.memory_relations import NamedRow, Tables, aggregated_row, rows_of
+
+Counts: TypeAlias = Iterator[tuple[str, int | None]]
 
 
 def private_rows(step: PrivateStep, tables: Tables) -> list[NamedRow]:
-    """One row a group: keys, measures and hidden counts, by their names and in their order."""
-    groups = grouped(step.aggregate.keys, rows_of(step.aggregate.input, tables))
-    return [_row(step, key, members) for key, members in groups]
+    """One row a group: keys, measures and hidden counts, by their names."""
+    rows = rows_of(step.aggregate.input, tables)
+    away = [rows_of(removal.relation, tables) for removal in step.removals]
+    shown, withheld = finer(step, rows), withheld_groups(step, rows) if step.beside else 0
+    return [
+        {
+            **_visible(step, group),
+            **dict(_units(step, group)),
+            **dict(_conditional(step, group) if step.conditions else ()),
+            **dict(_removals(step, group, away)),
+            **dict(_grains(step, group, shown) if step.finer else ()),
+            **({withheld_beside_name(): withheld} if step.beside else {}),
+            **({pooled_name(): group.pooled} if step.small_groups is SmallGroups.POOL else {}),
+        }
+        for group in groups(step, rows)
+    ]
 
 
-def hidden_names(step: PrivateStep) -> Iterator[str]:
-    """The names of the step's hidden counts, in the order of its raw table."""
-    yield from (unit_count_name(j) for j in range(len(step.units)))
-    for j in range(len(step.units) if step.conditions else 0):
-        yield atom_minimum_name(j)
-        yield from (cell_count_name(i, j) for i in range(len(step.conditions)))
-        yield from (distinct_minimum_name(measure, j) for measure in step.distinct_measures)
+def _visible(step: PrivateStep, group: Group) -> dict[str, Value]:
+    values = aggregated_row(step.aggregate, group.key, group.members)
+    return {column_name(field): values[field.id] for field in step.aggregate.fields}
 
 
-def _row(step: PrivateStep, key: Row, members: Sequence[Row]) -> NamedRow:
-    values = aggregated_row(step.aggregate, key, members)
-    row: dict[str, Value] = {column_name(field): values[field.id] for field in step.aggregate.fields}
+def _units(step: PrivateStep, group: Group) -> Counts:
+    return ((unit_count_name(j), distinct_units(unit, group.members)) for j, unit in enumerate(step.units))
+
+
+def _conditional(step: PrivateStep, group: Group) -> Counts:
     for j, unit in enumerate(step.units):
-        row[unit_count_name(j)] = _units(unit, members)
-    for j, unit in enumerate(step.units if step.conditions else ()):
-        row[atom_minimum_name(j)] = _least(unit, partitioned(members, lambda r: _mask(step, r)))
+        yield atom_minimum_name(j), least_present(unit, partitioned(group.members, lambda row: _mask(step, row)))
         for i, condition in enumerate(step.conditions):
-            row[cell_count_name(i, j)] = _units(unit, [r for r in members if evaluate(condition, r) is True])
+            met = [row for row in group.members if evaluate(condition, row) is True]
+            yield cell_count_name(i, j), distinct_units(unit, met)
         for measure in step.distinct_measures:
-            row[distinct_minimum_name(measure, j)] = _least(unit, _classes(step, measure, members))
-    return row
-
-
-def _units(unit: Field, rows: Sequence[Row]) -> int:
-    return len({group_key(row[unit.id]) for row in rows} - {None})
-
-
-def _least(unit: Field, parts: Iterable[Sequence[Row]]) -> int | None:
-    return min((_units(unit, part) for part in parts), default=None)
-
-
-def partitioned(rows: Sequence[Row], name: Callable[[Row], Hashable]) -> list[list[Row]]:
-    """The rows that have one name together, for every name there is."""
-    parts: dict[Hashable, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(name(row), []).append(row)
-    return list(parts.values())
+            parts = classes(measure, group.members, lambda row: {_mask(step, row)})
+            yield distinct_minimum_name(measure, j), least_present(unit, parts)
 
 
 def _mask(step: PrivateStep, row: Row) -> tuple[bool, ...]:
@@ -68,17 +74,16 @@ def _mask(step: PrivateStep, row: Row) -> tuple[bool, ...]:
     return tuple(evaluate(condition, row) is True for condition in step.conditions)
 
 
-def _classes(step: PrivateStep, measure: Field, members: Sequence[Row]) -> list[list[Row]]:
-    """The rows of the group by the class of the counted value: values that occur in exactly the same atoms together."""
-    argument = _argument(measure)
-    atoms: dict[Hashable, set[tuple[bool, ...]]] = {}
-    counted = [row for row in members if evaluate(argument, row) is not None]
-    for row in counted:
-        atoms.setdefault(group_key(evaluate(argument, row)), set()).add(_mask(step, row))
-    return partitioned(counted, lambda row: frozenset(atoms[group_key(evaluate(argument, row))]))
+def _removals(step: PrivateStep, group: Group, away: Sequence[Sequence[Row]]) -> Counts:
+    for r, (removal, rows) in enumerate(zip(step.removals, away, strict=True)):
+        gone = removed(removal, rows, group)
+        yield from ((removed_name(r, j), distinct_units(unit, gone)) for j, unit in enumerate(removal.units))
 
 
-def _argument(measure: Field) -> Expression:
-    if not isinstance(measure.origin, AggregateCall) or measure.origin.argument is None:
-        raise ValueError("a distinct count has an argument")
-    return measure.origin.argument
+def _grains(step: PrivateStep, group: Group, shown: Finer) -> Counts:
+    rest = shown.remainder(group.members)
+    for j, unit in enumerate(step.units):
+        yield remainder_name(j), distinct_units(unit, rest)
+        for measure in distinct_counts(step):
+            parts = classes(measure, group.members, shown.places)
+            yield shared_minimum_name(measure, j), least(unit, parts)
