@@ -80,7 +80,7 @@ def _rule(table: PeerTable, tables: tuple[PeerTable, ...], *, same_names: bool) 
         COLLABORATION,
         MINIMUM_UNITS,
         {c.name: _column(c, unit=c.name in table.units) for c in table.columns},
-        JoinRule(kinds=frozenset({"inner", "left", "semi", "anti"}), partners=partners),
+        JoinRule(kinds=frozenset({"inner", "left", "semi", "anti"}), partners=partners) if partners else JoinRule(),
         count_rows=True,
         functions=frozenset(LISTABLE_FUNCTIONS),
         query_runners=frozenset({RUNNER}),
