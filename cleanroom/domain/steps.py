@@ -64,16 +64,18 @@ class PrivateStep:
       `removals[r].relation` (of all of it where it has no keys); 0 where there are none;
     where there are `finer` key sets (releases of the same rows in one answer, whose keys contain this one's):
     - `remainder_name(j)`: distinct `units[j]` of the group's rows that are in no shown row of a finer set. A row of a finer
-      set is shown where it has `minimum_units` of every unit and what remains of it, after the finer sets before it that
-      contain its keys, is none or that many of every unit;
+      set is shown where it has enough units and what remains of it, after the finer sets before it that contain its
+      keys, is none or `minimum_units` of every unit;
     - `shared_minimum_name(m, j)` for each COUNT(DISTINCT) measure m: its argument's values are sorted into classes, those
       that occur in exactly the same groups of the `finer` sets together (all groups that are not shown being one);
       the least number of distinct `units[j]` over the rows of a class, NULL where there is no value;
     where there are key sets `beside` it (of the same rows, neither containing the other):
-    - `withheld_beside_name()`: how many groups of this set and of those beside it have too few units of some kind;
+    - `withheld_beside_name()`: how many groups of this set and of those beside it have not enough units;
     where `small_groups` is POOL:
-    - `pooled_name()`: 0 for a group of its own. The groups that have fewer than `minimum_units` of some unit come as one
-      row instead, aggregated together, its keys NULL; there it is their number.
+    - `pooled_name()`: 0 for a group of its own. The groups that have not enough units come as one row instead,
+      aggregated together, its keys NULL; there it is their number. With no keys it is 0.
+    Enough units are `minimum_units` of each unit; of an `optional` one also none at all, of an `unasked` one any number.
+    `finer` and `beside` come without conditions, removals and POOL.
     With no keys there is one row, even over no rows at all (counts 0, minima NULL).
 
     `optional` are the units of sources that may have no match (NULL there): a row or cell may have none of them. Of
