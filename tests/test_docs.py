@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```sql (accepted|refused)(?: by (\w+))?\n(.*?)```", re.DOTALL)
 HEADING = re.compile(r"^### ([a-z_.]+)$", re.MULTILINE)
 CODE = re.compile(
-    r'"((?:sql|name|type|column|join|aggregate|function|output|rows|window|release|receiver|runner|rule|predicate)\.[a-z_]+)"'
+    r'"((?:sql|name|type|column|join|aggregate|function|output|rows|window|release|receiver|runner|rule|predicate|literal)\.[a-z_]+)"'
 )
 LINK = re.compile(r"\]\((?!http)([^)#]+)")
 

@@ -19,6 +19,7 @@ from cleanroom.rules.columns import (
 )
 from cleanroom.rules.functions import function_not_allowed
 from cleanroom.rules.joins import join_not_allowed, join_repeats_rows, join_required
+from cleanroom.rules.literals import literal_not_allowed
 from cleanroom.rules.outputs import output_not_aggregate, release_overlap, rows_chosen, window_over_rows
 
 Rule = Callable[[Plan, Policy, Question], Iterable[Finding]]
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     output_not_aggregate,
     column_not_groupable,
     column_not_filterable,
+    literal_not_allowed,
     predicate_compares_columns,
     function_not_allowed,
     aggregate_not_allowed,
