@@ -6,7 +6,7 @@ A mistake in resolving or rendering would have to be made the same way by DuckDB
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import duckdb
 from cleanroom.domain.errors import EngineError
 from cleanroom.domain.expression import Expression, Field, SourceColumn, fields_of, inputs
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import expressions, relations, scans
+from cleanroom.domain.plan import Aggregate, Relation, Scan, expressions, relations, scans
 from cleanroom.domain.steps import PrivateStep
 
 _OPERATORS = frozenset(
@@ -73,22 +73,41 @@ def require_reads_only(sql: str, twins: Mapping[str, Twin], *, released: bool = 
 
 
 def columns_read(step: PrivateStep) -> dict[DatasetName, frozenset[str]]:
-    """For each dataset that the step scans, the columns that anything in its plan names."""
-    named: list[Expression] = [*step.conditions]
-    fields: list[Field] = [*step.units]
-    for relation in relations(step.aggregate):
-        named.extend(expressions(relation))
-    for measure in step.aggregate.measures:
-        named.extend(inputs(measure.origin))
-    for scan in scans(step.aggregate):
-        fields.extend(scan.units)
-        named.extend([scan.row_filter] if scan.row_filter is not None else [])
-    fields.extend(field for expression in named for field in fields_of(expression))
+    """For each dataset that the step scans, the columns that anything in its plan names: removals and other key sets too."""
+    roots = (step.aggregate, *(removal.relation for removal in step.removals))
+    read = [scan for root in roots for scan in scans(root)]
+    fields = [*_own_fields(step), *(field for root in roots for field in _fields_below(root))]
+    fields += [field for scan in read for field in _scan_fields(scan)]
     origins = [field.origin for field in fields if isinstance(field.origin, SourceColumn)]
-    return {
-        scan.dataset: frozenset(o.column for o in origins if o.dataset == scan.dataset)
-        for scan in scans(step.aggregate)
-    }
+    return {scan.dataset: frozenset(o.column for o in origins if o.dataset == scan.dataset) for scan in read}
+
+
+def _own_fields(step: PrivateStep) -> Iterator[Field]:
+    """What the step names itself, above the relations that it reads."""
+    yield from step.units
+    for removal in step.removals:
+        yield from removal.units
+    for keys in (*step.finer, *step.beside, *(removal.keys for removal in step.removals)):
+        yield from keys
+        yield from _fields_in(part for key in keys for part in inputs(key.origin))
+    yield from _fields_in(step.conditions)
+
+
+def _fields_below(root: Relation) -> Iterator[Field]:
+    """What the nodes of a relation name."""
+    for relation in relations(root):
+        yield from _fields_in(expressions(relation))
+        if isinstance(relation, Aggregate):
+            yield from relation.keys
+
+
+def _scan_fields(scan: Scan) -> Iterator[Field]:
+    yield from scan.units
+    yield from _fields_in([] if scan.row_filter is None else [scan.row_filter])
+
+
+def _fields_in(parts: Iterable[Expression]) -> Iterator[Field]:
+    return (field for part in parts for field in fields_of(part))
 
 
 def _operators(node: Any) -> Iterator[Mapping[str, Any]]:

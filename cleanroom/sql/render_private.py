@@ -3,18 +3,19 @@
 # ruff: noqa: S608 - SQL is written here, from names and literals of ours
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping
 
-from cleanroom.domain.expression import AggregateCall, Field, fields_of, inputs
+from cleanroom.domain.expression import Expression, inputs
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.policy import Dataset
+from cleanroom.domain.policy import Dataset, SmallGroups
 from cleanroom.domain.steps import Claim, PrivateStep, column_name, unit_count_name
-from cleanroom.sql.render_aggregate import release_aggregate
-from cleanroom.sql.render_conditional import render_conditional
+from cleanroom.sql.render_conditional import conditional_base, conditional_counts, conditional_groups
+from cleanroom.sql.render_counts import Base, Table, distinct, enough, measures_of, put_together
 from cleanroom.sql.render_expression import render_expression
-from cleanroom.sql.render_rows import key_expression, rows
-from cleanroom.sql.render_text import name_of, quoted
+from cleanroom.sql.render_grains import grain_base, grain_counts, grained, remainders
+from cleanroom.sql.render_pool import pool_count, pooled, pools, removed_counts
+from cleanroom.sql.render_rows import made_from, provided, read_by, rows
+from cleanroom.sql.render_text import quoted
 
 Tables = Mapping[DatasetName, str]
 
@@ -22,23 +23,58 @@ Tables = Mapping[DatasetName, str]
 def render_private(step: PrivateStep, tables: Tables) -> str:
     """One SELECT with exactly the columns that `PrivateStep` documents, over `tables` (dataset → table name).
 
-    Where there are no conditions it is one plain aggregate with COUNT(DISTINCT unit) beside the measures. Groups of
-    fewer units than `minimum_units`, which `release` would drop, are left out.
+    Where no more is asked than the counts of units it is one plain aggregate with COUNT(DISTINCT unit) beside the
+    measures. Groups of not enough units, which `release` would drop, are left out.
     ValueError: a plan that no approval lets through.
     """
-    keys = [(column_name(key), render_expression(key_expression(key))) for key in step.aggregate.keys]
-    source = rows(step.aggregate.input, frozenset(_used(step)), tables)
-    if step.conditions:
-        return render_conditional(step, keys, source)
-    measures = [(column_name(m), _measure(m)) for m in step.aggregate.measures]
-    counts = [(unit_count_name(j), f"count(DISTINCT {name_of(unit)})") for j, unit in enumerate(step.units)]
-    outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*keys, *measures, *counts))
-    if not keys:
-        return f"SELECT {outputs} FROM ({source})"
+    grains = bool(step.finer or step.beside)
+    pool = step.small_groups is SmallGroups.POOL
+    if grains and (step.conditions or step.removals or pool):
+        raise ValueError("several grains with conditions, removals or pooled groups")
+    carried = provided(step.aggregate.input)
+    keys = tuple((column_name(key), render_expression(made_from(key, carried))) for key in step.aggregate.keys)
+    needed = read_by(_read(step)) | set(step.units)
+    base = Base((), rows(step.aggregate.input, needed, tables), keys)
+    if not (grains or pool or step.conditions or step.removals):
+        return _plain(step, base)
+    fields = sorted(needed, key=lambda field: field.id)
+    if pools(step):
+        base = pooled(base, step, fields)
+    if grains:
+        base = grained(base, step, fields)
+    made = conditional_base(step, base) if step.conditions else None
+    groups = conditional_groups(step, base) if step.conditions else _groups(step, base)
+    counts = [
+        *(conditional_counts(step, base) if step.conditions else ()),
+        *removed_counts(step, base, tables),
+        *grain_base(step, base),
+        *grain_counts(step, base),
+        *pool_count(step),
+    ]
+    first = (*base.tables, made) if made is not None else base.tables
+    return put_together(step, Base(first, base.source, base.keys), groups, counts)
+
+
+def _plain(step: PrivateStep, base: Base) -> str:
+    counts = [(unit_count_name(j), distinct(unit)) for j, unit in enumerate(step.units)]
+    outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*base.keys, *measures_of(step), *counts))
+    if not base.keys:
+        return f"SELECT {outputs} FROM ({base.source})"
     # Said here for speed; `release` decides.
-    enough = " AND ".join(f"({count} >= {int(step.minimum_units)})" for _, count in counts)
-    group = ", ".join(str(i + 1) for i in range(len(keys)))
-    return f"SELECT {outputs} FROM ({source}) GROUP BY {group}{f' HAVING {enough}' if enough else ''}"
+    kept = " AND ".join(enough(step, [count for _, count in counts]))
+    return f"SELECT {outputs} FROM ({base.source}){_positions(base)}{f' HAVING {kept}' if kept else ''}"
+
+
+def _groups(step: PrivateStep, base: Base) -> Table:
+    """The step's groups with their measures and counts."""
+    counts = {unit_count_name(j): distinct(unit) for j, unit in enumerate(step.units)} | remainders(step)
+    outputs = ", ".join(f"{text} AS {quoted(name)}" for name, text in (*base.keys, *measures_of(step), *counts.items()))
+    query = f"SELECT {outputs} FROM ({base.source}){_positions(base)}"
+    return Table("_measures", query, outputs={name: f"_measures.{name}" for name in counts})
+
+
+def _positions(base: Base) -> str:
+    return f" GROUP BY {', '.join(str(i + 1) for i in range(len(base.keys)))}" if base.keys else ""
 
 
 def render_claim(claim: Claim, table: str, dataset: Dataset) -> str:
@@ -53,19 +89,11 @@ def render_claim(claim: Claim, table: str, dataset: Dataset) -> str:
     return f"SELECT (coalesce(max(n), 1) = 1) FROM ({groups})"
 
 
-def _measure(field: Field) -> str:
-    call = cast(AggregateCall, field.origin)
-    argument = "" if call.argument is None else render_expression(call.argument)
-    return release_aggregate(call, argument, "" if call.condition is None else render_expression(call.condition))
-
-
-def _used(step: PrivateStep) -> Iterable[Field]:
-    """Every column that the step itself reads from its input."""
-    yield from step.units
-    for key in step.aggregate.keys:
-        yield from fields_of(key_expression(key))
+def _read(step: PrivateStep) -> Iterator[Expression]:
+    """Every expression that the step itself evaluates over the rows of its input."""
+    carried = provided(step.aggregate.input)
+    for keys in (step.aggregate.keys, *step.finer, *step.beside):
+        yield from (made_from(key, carried) for key in keys)
     for measure in step.aggregate.measures:
-        for part in inputs(measure.origin):
-            yield from fields_of(part)
-    for condition in step.conditions:
-        yield from fields_of(condition)
+        yield from inputs(measure.origin)
+    yield from step.conditions

@@ -135,7 +135,7 @@ def _declared(field: Field) -> str:
 def _project(below: Relation, made: frozenset[Field], needed: frozenset[Field], tables: Tables) -> str:
     carried = provided(below)
     kept = {field: made_from(field, carried) if field in made else Column(field) for field in _ordered(needed)}
-    inner = rows(below, _read(kept.values()), tables)
+    inner = rows(below, read_by(kept.values()), tables)
     columns = ", ".join(f"{render_expression(e)} AS {name_of(field)}" for field, e in kept.items())
     return f"SELECT {columns or '1 AS nothing'} FROM ({inner})"
 
@@ -148,7 +148,7 @@ def _aggregate(table: Aggregate, needed: frozenset[Field], tables: Tables) -> st
     keys = {key: made_from(key, carried) for key in table.keys}
     units = needed - set(table.fields)
     measures = [m for m in table.measures if m in needed]
-    read = _read((*keys.values(), *(part for m in measures for part in inputs(m.origin)))) | units
+    read = read_by((*keys.values(), *(part for m in measures for part in inputs(m.origin)))) | units
     grouped = [(name_of(key), render_expression(e)) for key, e in keys.items()]
     grouped += [(name_of(unit), name_of(unit)) for unit in _ordered(units)]
     columns = [f"{text} AS {name}" for name, text in grouped]
@@ -180,8 +180,8 @@ def _join(join: Join, needed: frozenset[Field], tables: Tables) -> str:
     left, right = provided(join.left), provided(join.right)
     if left & right:
         raise ValueError("both sides of a join hold the same field")
-    own = _read(mine for mine, _ in join.keys)
-    theirs = _read(column for _, column in join.keys)
+    own = read_by(mine for mine, _ in join.keys)
+    theirs = read_by(column for _, column in join.keys)
     sides = (rows(join.left, needed & left | own, tables), rows(join.right, needed & right | theirs, tables))
     pairs = [comparable(pair) for pair in join.keys]
     match join.kind:
@@ -216,7 +216,8 @@ def _alike(pair: tuple[Expression, Expression]) -> list[str]:
     return comparable(pair)
 
 
-def _read(expressions: Iterable[Expression]) -> frozenset[Field]:
+def read_by(expressions: Iterable[Expression]) -> frozenset[Field]:
+    """Every field that any of these expressions names."""
     return frozenset(field for expression in expressions for field in fields_of(expression))
 
 
