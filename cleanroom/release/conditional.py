@@ -1,8 +1,8 @@
-"""RawTable → which cells stay. A conditional cell stays only where no subtraction of shown cells reaches few people."""
+"""RawTable → which conditional cells stay: only those where no subtraction of shown cells reaches few people."""
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,31 +14,48 @@ from cleanroom.domain.steps import (
     cell_count_name,
     column_name,
     distinct_minimum_name,
+    unit_count_name,
 )
-from cleanroom.release.thresholds import all_enough, reaches
+from cleanroom.release.thresholds import counts, is_none, reaches
+from cleanroom.release.units import demand
 
 
-def shown_cells(raw: RawTable, measure: Field) -> pa.BooleanArray | None:
-    """TRUE for each row where this measure may be shown; None where the measure has no condition and is left alone.
+def conditions_of(raw: RawTable, measure: Field) -> tuple[int, ...]:
+    """The conditions that the measure's cells depend on."""
+    return tuple(cell.condition for cell in raw.step.conditional if cell.measure == measure)
+
+
+def cells_allowed(raw: RawTable, measure: Field, needed: int) -> Iterator[pa.BooleanArray]:
+    """Unit by unit the rows in which this conditional measure may be shown, where its cells need so many.
 
     The conditional cells of a row stand or fall together on its atoms and on the classes of its distinct values;
     each also needs enough units among its own rows.
     """
-    conditions = [cell.condition for cell in raw.step.conditional if cell.measure == measure]
-    if not conditions:
-        return None
-    units = range(len(raw.step.units))
-    counts = [atom_minimum_name(unit) for unit in units]
-    counts += [cell_count_name(condition, unit) for condition, unit in product(conditions, units)]
-    shown = all_enough(raw, counts)
-    for distinct, unit in product(raw.step.distinct_measures, units):
-        shown = pc.and_(shown, _classes_allow(raw, distinct, unit))
-    return shown
+    for unit in range(len(raw.step.units)):
+        yield _atoms_allow(raw, unit, needed)
+        for condition in conditions_of(raw, measure):
+            yield demand(raw, unit)(raw, cell_count_name(condition, unit), needed)
+        for distinct in raw.step.distinct_measures:
+            yield _classes_allow(raw, distinct, unit, needed)
 
 
-def _classes_allow(raw: RawTable, measure: Field, unit: int) -> pa.BooleanArray:
-    """Enough units in each class of values, or no value at all: then the minimum is NULL and the count is zero."""
+def _atoms_allow(raw: RawTable, unit: int, needed: int) -> pa.BooleanArray:
+    """Enough units in each atom that has one; an optional unit that nobody in the row has is in no atom either."""
+    name = atom_minimum_name(unit)
+    enough = reaches(raw, name, needed)
+    if raw.step.units[unit] not in raw.step.optional:
+        return enough
+    nobody = pc.and_(pc.is_null(counts(raw, name)), is_none(raw, unit_count_name(unit)))
+    return pc.or_(enough, nobody)
+
+
+def _classes_allow(raw: RawTable, measure: Field, unit: int, needed: int) -> pa.BooleanArray:
+    """Enough units in each class of values that has one, or no class at all: then the minimum is NULL.
+
+    Without a value nothing is counted; an optional unit may be missing from all rows that have one.
+    """
     name = distinct_minimum_name(measure, unit)
-    counted = raw.rows.column(column_name(measure)).combine_chunks()
-    no_value = pc.and_(pc.is_null(raw.rows.column(name).combine_chunks()), pc.fill_null(pc.equal(counted, 0), False))
-    return pc.or_(reaches(raw, name), no_value)
+    none = pc.is_null(counts(raw, name))
+    if raw.step.units[unit] not in raw.step.optional:
+        none = pc.and_(none, is_none(raw, column_name(measure)))
+    return pc.or_(reaches(raw, name, needed), none)

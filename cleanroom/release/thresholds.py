@@ -1,27 +1,38 @@
-"""RawTable → which rows stay. A row stays only where every source has enough distinct units in it; NULL is not enough."""
+"""RawTable and a hidden count → which rows it allows. NULL is never enough, and no answer here is NULL."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cleanroom.domain.steps import RawTable, unit_count_name
+from cleanroom.domain.steps import RawTable
 
 
-def kept_rows(raw: RawTable) -> pa.BooleanArray:
-    """TRUE for each row whose counts of `units` all reach the threshold; small groups are dropped."""
-    return all_enough(raw, [unit_count_name(unit) for unit in range(len(raw.step.units))])
+def counts(raw: RawTable, name: str) -> pa.Array:
+    """The hidden count of that name, row by row."""
+    return raw.rows.column(name).combine_chunks()
 
 
-def all_enough(raw: RawTable, names: list[str]) -> pa.BooleanArray:
-    """TRUE for each row where all these hidden counts reach the threshold; never NULL."""
-    enough = pa.array([True] * raw.rows.num_rows, pa.bool_())
-    for name in names:
-        enough = pc.and_(enough, reaches(raw, name))
-    return enough
+def reaches(raw: RawTable, name: str, needed: int) -> pa.BooleanArray:
+    """TRUE for each row where this hidden count is at least the number needed."""
+    return pc.fill_null(pc.greater_equal(counts(raw, name), needed), False)
 
 
-def reaches(raw: RawTable, name: str) -> pa.BooleanArray:
-    """TRUE for each row where this hidden count is at least the threshold; NULL counts as not; never NULL."""
-    counts = raw.rows.column(name).combine_chunks()
-    return pc.fill_null(pc.greater_equal(counts, raw.step.minimum_units), False)
+def is_none(raw: RawTable, name: str) -> pa.BooleanArray:
+    """TRUE for each row where this hidden count is zero."""
+    return pc.fill_null(pc.equal(counts(raw, name), 0), False)
+
+
+def none_or_reaches(raw: RawTable, name: str, needed: int) -> pa.BooleanArray:
+    """TRUE for each row where nobody is counted, or at least the number needed."""
+    return pc.or_(is_none(raw, name), reaches(raw, name, needed))
+
+
+def everything(raw: RawTable, parts: Iterable[pa.BooleanArray]) -> pa.BooleanArray:
+    """TRUE for each row that every part allows."""
+    allowed = pa.array([True] * raw.rows.num_rows, pa.bool_())
+    for part in parts:
+        allowed = pc.and_(allowed, part)
+    return allowed
