@@ -23,6 +23,7 @@ KEY = Field(10, "region", VARCHAR, True, Column(REGION))
 ROWS = Field(11, "rows", BIGINT, False, AggregateCall("count_rows"))
 TOTAL = Field(12, "total", BIGINT, True, AggregateCall("sum", Column(SPEND)))
 OTHER = Field(13, "other", BIGINT, True, AggregateCall("sum", Column(SPEND)))
+PLACE = Field(15, "place", VARCHAR, True, Column(SPEND))
 KINDS = Field(14, "kinds", BIGINT, False, AggregateCall("count_distinct", Column(SPEND)))
 ANY = Literal(True, BOOLEAN)
 
@@ -46,7 +47,7 @@ def step(
 def raw(private: PrivateStep, hidden: Sequence[str], *rows: Sequence[Value]) -> RawTable:
     """Rows of the step's keys and measures followed by the `hidden` counts, in that order."""
     names = [f"c{field.id}" for field in private.aggregate.fields] + list(hidden)
-    types = [pa.string() if field == KEY else pa.int64() for field in private.aggregate.fields]
+    types = [pa.string() if field.type == VARCHAR else pa.int64() for field in private.aggregate.fields]
     types += [pa.int64()] * len(hidden)
     columns = [pa.array([row[at] for row in rows], kind) for at, kind in enumerate(types)]
     return RawTable(private, pa.table(columns, names=names))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +29,7 @@ ORDERS = dataset(
     "publisher.orders", {"email": "VARCHAR", "shop": "VARCHAR", "amount": "DECIMAL(12,2)"}, units=("email",)
 )
 K = 3
+Run: TypeAlias = Callable[[PrivateStep, oracle.Datasets], ReleasedTable]
 
 
 def random_rows(seed: int) -> oracle.Datasets:
@@ -61,13 +63,14 @@ def joined_step(*, keys: bool = True) -> PrivateStep:
     rows = make.measure("count_rows")
     total = make.measure("sum", amount, DataType(Kind.DECIMAL, 38, 2))
     mean = make.measure("avg", amount, DOUBLE)
-    people = make.measure("count_distinct", col(orders, "shop"), BIGINT)
+    in_a = call("eq", col(orders, "shop"), "a")
+    people = make.measure("count_distinct", col(orders, "shop"), BIGINT, in_a)
     step = private_step(
         joined,
         (make.computed(region),) if keys else (),
         (rows, total, mean, people),
         units=(*customers.units, *orders.units),
-        conditions=(call("not", call("is_null", amount)), call("eq", col(orders, "shop"), "a")),
+        conditions=(call("not", call("is_null", amount)), in_a),
         distinct=(people,),
         minimum_units=K,
     )
@@ -85,6 +88,18 @@ def by_duckdb(step: PrivateStep, datasets: oracle.Datasets) -> ReleasedTable:
         return release(RawTable(step, connection.sql(render_private(step, tables)).to_arrow_table()))
 
 
+def assert_sound(step: PrivateStep, released: ReleasedTable, datasets: oracle.Datasets, minimum: int = K) -> None:
+    oracle.assert_tables_are_sound([(step.aggregate, released)], datasets, oracle.Terms(minimum))
+
+
+def assert_others_unmoved(
+    step: PrivateStep, datasets: oracle.Datasets, run: Run, who: oracle.Person, change: oracle.Change
+) -> None:
+    oracle.assert_others_unmoved(
+        lambda rows: [(step.aggregate, run(step, rows))], datasets, who, change, oracle.Terms(K)
+    )
+
+
 def run(step: PrivateStep, datasets: oracle.Datasets) -> ReleasedTable:
     return release(MemoryEngine(datasets).run_private(step, {}))
 
@@ -93,7 +108,7 @@ def run(step: PrivateStep, datasets: oracle.Datasets) -> ReleasedTable:
 @pytest.mark.parametrize("keys", [True, False], ids=["groups", "one total"])
 def test_what_is_released_satisfies_the_oracle(seed: int, keys: bool) -> None:
     step, datasets = joined_step(keys=keys), random_rows(seed)
-    oracle.assert_sound(step, run(step, datasets), datasets)
+    assert_sound(step, run(step, datasets), datasets)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -101,7 +116,7 @@ def test_what_is_released_satisfies_the_oracle(seed: int, keys: bool) -> None:
 def test_what_duckdb_counted_is_released_alike(seed: int, keys: bool) -> None:
     step, datasets = joined_step(keys=keys), random_rows(seed)
     released = by_duckdb(step, datasets)
-    oracle.assert_sound(step, released, datasets)
+    assert_sound(step, released, datasets)
     assert released.rows.select([0, 1]) == run(step, datasets).rows.select([0, 1])
 
 
@@ -122,8 +137,8 @@ def test_one_person_moves_nobody_elses_cells(seed: int) -> None:
 
     for person in ("e0", "e1", "e2"):
         who = oracle.Person(ORDERS.name, "email", person)
-        oracle.assert_others_unmoved(step, datasets, run, who, richer)
-        oracle.assert_others_unmoved(step, datasets, run, who, lambda row: None)
+        assert_others_unmoved(step, datasets, run, who, richer)
+        assert_others_unmoved(step, datasets, run, who, lambda row: None)
 
 
 # The oracle itself: what it must not let pass.
@@ -137,8 +152,8 @@ def shown(step: PrivateStep, datasets: oracle.Datasets, minimum_units: int) -> R
 def test_the_oracle_catches_a_small_group() -> None:
     step = joined_step()
     datasets = {name: rows[: 4 if name == CUSTOMERS.name else 60] for name, rows in random_rows(1).items()}
-    with pytest.raises(AssertionError, match=r"a row of \d+"):
-        oracle.assert_sound(step, shown(step, datasets, 1), datasets)
+    with pytest.raises(AssertionError, match=r"a row of"):
+        assert_sound(step, shown(step, datasets, 1), datasets)
 
 
 def test_the_oracle_catches_a_source_that_was_not_counted() -> None:
@@ -146,8 +161,8 @@ def test_the_oracle_catches_a_source_that_was_not_counted() -> None:
     customers: list[Mapping[str, Value]] = [{"user_id": n, "email": "e0", "region": "n"} for n in range(9)]
     orders: list[Mapping[str, Value]] = [{"email": "e0", "shop": "a", "amount": Decimal(1)}]
     datasets: oracle.Datasets = {CUSTOMERS.name: customers, ORDERS.name: orders}
-    with pytest.raises(AssertionError, match="a row of 1 email"):
-        oracle.assert_sound(step, run(replace(step, units=step.units[:1]), datasets), datasets)
+    with pytest.raises(AssertionError, match="a row of 9 user_id, 1 email"):
+        assert_sound(step, run(replace(step, units=step.units[:1]), datasets), datasets)
 
 
 def test_the_oracle_catches_a_small_atom() -> None:
@@ -158,10 +173,9 @@ def test_the_oracle_catches_a_small_atom() -> None:
         {"email": f"e{n}", "shop": "a", "amount": Decimal(n) if n else None} for n in range(9)
     ]
     datasets: oracle.Datasets = {CUSTOMERS.name: customers, ORDERS.name: orders}
-    groups = oracle.groups_of(step, datasets)
-    oracle.assert_atoms(step, run(step, datasets), groups)
+    assert_sound(step, run(step, datasets), datasets)
     with pytest.raises(AssertionError, match="rests on 1"):
-        oracle.assert_atoms(step, shown(step, datasets, 1), groups)
+        assert_sound(step, shown(step, datasets, 1), datasets)
 
 
 @pytest.mark.parametrize("column", [1, 2, 3, 4])
@@ -172,14 +186,14 @@ def test_the_oracle_catches_a_wrong_value(column: int) -> None:
     broken = table.set_column(column, table.column_names[column], wrong)
     assert broken != table
     with pytest.raises(AssertionError, match="is true"):
-        oracle.assert_sound(step, ReleasedTable("s0", broken), datasets)
+        assert_sound(step, ReleasedTable("s0", broken), datasets)
 
 
 def test_the_oracle_catches_a_hidden_count_that_was_left() -> None:
     step, datasets = joined_step(), random_rows(3)
     raw = MemoryEngine(datasets).run_private(step, {})
     with pytest.raises(AssertionError):
-        oracle.assert_sound(step, ReleasedTable("s0", raw.rows), datasets)
+        assert_sound(step, ReleasedTable("s0", raw.rows), datasets)
 
 
 def test_the_oracle_catches_a_group_that_was_held_back() -> None:
@@ -187,7 +201,7 @@ def test_the_oracle_catches_a_group_that_was_held_back() -> None:
     table = run(step, datasets).rows
     assert table.num_rows > 0
     with pytest.raises(AssertionError, match="not shown"):
-        oracle.assert_sound(step, ReleasedTable("s0", table.slice(1)), datasets)
+        assert_sound(step, ReleasedTable("s0", table.slice(1)), datasets)
 
 
 def test_the_oracle_catches_an_answer_that_looks_at_one_person() -> None:
@@ -202,7 +216,7 @@ def test_the_oracle_catches_an_answer_that_looks_at_one_person() -> None:
 
     watched = {**datasets, ORDERS.name: [*datasets[ORDERS.name], {"email": "nobody", "shop": "a", "amount": None}]}
     with pytest.raises(AssertionError, match="not behind"):
-        oracle.assert_others_unmoved(step, watched, leaking, who, lambda row: None)
+        assert_others_unmoved(step, watched, leaking, who, lambda row: None)
 
 
 def test_the_key_of_a_group_may_be_a_wide_number() -> None:
@@ -211,4 +225,4 @@ def test_the_key_of_a_group_may_be_a_wide_number() -> None:
     wide = make.field("n", HUGEINT, call("add", col(customers, "user_id"), 0, type=HUGEINT))
     step = private_step(customers, (wide,), (make.measure("count_rows"),), units=customers.units, minimum_units=1)
     assert isinstance(wide.origin, type(call("add", Column(customers.units[0]), 0)))
-    oracle.assert_sound(step, run(step, random_rows(1)), random_rows(1))
+    assert_sound(step, run(step, random_rows(1)), random_rows(1), minimum=1)
