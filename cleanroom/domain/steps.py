@@ -70,7 +70,8 @@ class PrivateStep:
       that occur in exactly the same groups of the `finer` sets together (all groups that are not shown being one);
       the least number of distinct `units[j]` over the rows of a class, NULL where there is no value;
     where there are key sets `beside` it (of the same rows, neither containing the other):
-    - `withheld_beside_name()`: how many groups of this set and of those beside it have not enough units;
+    - `withheld_beside_name()`: how many groups of this set and of those beside it are not shown, in the same sense: they
+      have not enough units, or too few remain of them after the sets of `finer` and `beside` that contain their keys;
     where `small_groups` is POOL:
     - `pooled_name()`: 0 for a group of its own. The groups that have not enough units come as one row instead,
       aggregated together, its keys NULL; there it is their number. With no keys it is 0.
