@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cleanroom.domain.errors import NotFound, OperationError, SourceError
 from cleanroom.domain.events import Event, EventKind, Json
@@ -17,6 +17,7 @@ from cleanroom.release import release
 from cleanroom.rules import approve, judge
 from cleanroom.rules.notices import notices
 from cleanroom.sql import parse, resolve
+from cleanroom.sql.rewrite import with_rewrites
 
 
 def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
@@ -27,6 +28,18 @@ def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
         return judge(None, (parsed,), policy, question)
     resolved = resolve(parsed, policy, request.submitted_at)
     return judge(resolved.plan, resolved.findings, policy, question)
+
+
+def explain(verdict: Verdict, request: QueryRequest, policy: Policy) -> Verdict:
+    """The verdict; of a refusal, each finding with a change of the text that was judged just so and found approved. Pure."""
+    if verdict.approved:
+        return verdict
+
+    def judged(sql: str) -> Verdict:
+        return judge_query(replace(request, sql=sql), policy)
+
+    findings = with_rewrites(request.sql, request.dialect, verdict.findings, policy, judged)
+    return replace(verdict, findings=findings)
 
 
 def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:
@@ -82,14 +95,15 @@ class Broker:
 
     def check(self, request: QueryRequest) -> Verdict:
         """The verdict, and nothing more: no data is read. Raises NotFound where the collaboration is not the asker's."""
-        verdict = judge_query(request, self._policy(request))
+        policy = self._policy(request)
+        verdict = explain(judge_query(request, policy), request, policy)
         self.log.record(_event(EventKind.QUERY_CHECKED, request, verdict))
         return verdict
 
     def submit(self, request: QueryRequest) -> QueryRecord:
         """The query, rejected with its findings or queued under the rule versions it was approved by."""
         policy = self._policy(request)
-        verdict = judge_query(request, policy)
+        verdict = explain(judge_query(request, policy), request, policy)
         kind = EventKind.QUERY_APPROVED if verdict.approved else EventKind.QUERY_REJECTED
         record = QueryRecord(
             id=request.id,

@@ -1,0 +1,200 @@
+"""A refused text and its findings → the same text changed a little, in a form that the caller's judge approves."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, UnsupportedError
+
+from cleanroom.domain.finding import Finding, Verdict
+from cleanroom.domain.policy import Policy
+from cleanroom.sql import rewrite_aggregates as aggregates
+from cleanroom.sql import rewrite_conditions as conditions
+from cleanroom.sql import rewrite_keys as keys
+from cleanroom.sql import rewrite_names as names
+from cleanroom.sql import rewrite_rows as rows
+from cleanroom.sql.parse import parse
+from cleanroom.sql.rewrite_dates import written
+from cleanroom.sql.rewrite_draft import Draft
+
+MOST_CANDIDATES = 6
+MOST_ROUNDS = 3
+MOST_BYTES = 8_192
+HOPELESS = frozenset(
+    {
+        "sql.syntax",
+        "sql.too_large",
+        "sql.dialect",
+        "runner.not_allowed",
+        "receiver.none",
+        "rule.missing",
+        "rule.row_filter",
+    }
+)
+
+Change = Callable[[Draft], bool]
+"""Changes the draft's tree, which is its own, by one idea; False where the idea does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An idea against findings of a code. `remark` tells the analyst what the change means, where that is not plain."""
+
+    code: str
+    change: Change
+    remark: str | None = None
+
+
+_PEOPLE = "The rewrite counts people instead."
+_LEFT_OUT = "The rewrite leaves it out."
+_UNCONDITIONAL = "The rewrite asks without this condition."
+
+PROPOSALS: tuple[Proposal, ...] = (
+    Proposal("name.unknown", names.nearest_dataset),
+    Proposal("name.unknown", names.nearest_column),
+    Proposal("output.not_aggregate", rows.open_star),
+    Proposal("output.not_aggregate", rows.count_groups, "The rewrite asks for groups and how many people each has."),
+    Proposal("output.not_aggregate", rows.group_outputs),
+    Proposal("rows.chosen", rows.drop_choice, _LEFT_OUT),
+    Proposal("column.not_groupable", keys.cut_key),
+    Proposal("column.not_groupable", keys.drop_column, _LEFT_OUT),
+    Proposal("function.not_allowed", keys.take_off_function),
+    Proposal("function.not_allowed", keys.drop_column, _LEFT_OUT),
+    Proposal("function.not_allowed", conditions.take_off_case),
+    Proposal("function.not_allowed", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("column.not_filterable", conditions.whole_grains, "The rewrite asks for whole periods, at both ends."),
+    Proposal("column.not_filterable", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("predicate.compares_columns", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("column.blocked", keys.drop_column, _LEFT_OUT),
+    Proposal("column.blocked", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("aggregate.not_allowed", aggregates.count_rows),
+    Proposal("aggregate.not_allowed", aggregates.count_people, "The rewrite counts people."),
+    Proposal("aggregate.not_allowed", aggregates.average, "The rewrite asks for the average."),
+    Proposal("aggregate.not_allowed", aggregates.factor_outside),
+    Proposal("aggregate.not_allowed", aggregates.condition_to_where),
+    Proposal("aggregate.not_allowed", aggregates.drop_aggregate, _LEFT_OUT),
+    Proposal("aggregate.not_allowed", aggregates.average_instead, "The rewrite asks for the average instead."),
+    Proposal("aggregate.not_allowed", aggregates.people_instead, _PEOPLE),
+    Proposal("window.over_rows", aggregates.drop_aggregate, _LEFT_OUT),
+    Proposal("join.not_allowed", names.listed_join, "The rewrite joins on columns that both owners list."),
+    Proposal("join.required", names.required_join, "The rewrite asks of those alone who are in both datasets."),
+    Proposal("join.required", names.required_audience, "The rewrite asks of those alone who are in both datasets."),
+    Proposal("join.repeats_rows", names.audience, "The rewrite takes each row once, however often it would be joined."),
+    Proposal("join.repeats_rows", aggregates.drop_aggregate, _LEFT_OUT),
+    Proposal("join.repeats_rows", aggregates.people_instead, _PEOPLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What the proposals start from: the text, how it is read, and what was found in it."""
+
+    sql: str
+    dialect: str
+    findings: tuple[Finding, ...]
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A text to be judged, and the remark of each finding that took part. `rounds` led to it; 0: not to be led further."""
+
+    sql: str
+    remarks: tuple[tuple[Finding, str | None], ...]
+    rounds: int
+
+
+def with_rewrites(
+    sql: str, dialect: str, findings: tuple[Finding, ...], policy: Policy, judged: Callable[[str], Verdict]
+) -> tuple[Finding, ...]:
+    """The findings, each with the first candidate that is approved: it answers all of them. None is: as they were.
+
+    At most MOST_CANDIDATES texts are judged: all findings' proposals together and what is then still found, up to
+    MOST_ROUNDS times; then each proposal alone.
+    """
+    query = _Query(sql, dialect, findings, policy)
+    if len(sql) > MOST_BYTES or any(finding.code in HOPELESS for finding in findings):
+        return findings
+    try:
+        found = _approved(query, judged)
+    except RecursionError:
+        return findings
+    return findings if found is None else tuple(_rewritten(finding, found) for finding in findings)
+
+
+def _approved(query: _Query, judged: Callable[[str], Verdict]) -> _Candidate | None:
+    waiting: deque[Iterator[_Candidate]] = deque([_together(query, (), 1)])
+    waiting += [_together(query, (), 0), _alone(query)] if len(query.findings) > 1 else [_alone(query)]
+    tried = {query.sql}
+    while waiting and len(tried) <= MOST_CANDIDATES:
+        candidate = next(waiting[0], None)
+        if candidate is None:
+            waiting.popleft()
+        elif candidate.sql not in tried:
+            tried.add(candidate.sql)
+            verdict = judged(candidate.sql)
+            if verdict.approved:
+                return candidate
+            if 0 < candidate.rounds < MOST_ROUNDS and not any(f.code in HOPELESS for f in verdict.findings):
+                again = replace(query, sql=candidate.sql, findings=verdict.findings)
+                waiting.appendleft(_together(again, candidate.remarks, candidate.rounds + 1))
+    return None
+
+
+def _together(query: _Query, before: tuple[tuple[Finding, str | None], ...], rounds: int) -> Iterator[_Candidate]:
+    """One candidate: for each finding, in order, the first proposal that applies to what those before it made; where no
+    `rounds` lead to it, the last."""
+    draft = start = _tree(query)
+    took: list[tuple[Finding, str | None]] = []
+    for finding in query.findings:
+        if any((finding.code, finding.at) == (done.code, done.at) for done, _ in took):
+            continue  # the same thing, said of another dataset
+        steps = list(islice(_steps(draft, finding, query.policy), 1 if rounds else None))
+        if steps:
+            draft = steps[-1][0]
+            took.append((finding, steps[-1][1]))
+    if draft is not None and draft is not start and (text := _text(draft, query)) is not None:
+        yield _Candidate(text, (*before, *took), rounds)
+
+
+def _alone(query: _Query) -> Iterator[_Candidate]:
+    """A candidate for every proposal by itself."""
+    start = _tree(query)
+    for finding in query.findings:
+        for draft, remark in _steps(start, finding, query.policy):
+            if (text := _text(draft, query)) is not None:
+                yield _Candidate(text, ((finding, remark),), 0)
+
+
+def _tree(query: _Query) -> exp.Select | None:
+    parsed = parse(query.sql, query.dialect)
+    return None if isinstance(parsed, Finding) else parsed.tree
+
+
+def _steps(draft: exp.Select | None, finding: Finding, policy: Policy) -> Iterator[tuple[exp.Select, str | None]]:
+    """The draft changed by each proposal that applies to the finding."""
+    for proposal in PROPOSALS:
+        if draft is not None and proposal.code == finding.code:
+            own = Draft(draft.copy(), finding, policy)
+            if proposal.change(own):
+                yield own.tree, proposal.remark
+
+
+def _text(draft: exp.Select, query: _Query) -> str | None:
+    """The draft as SQL, over several lines where the analyst's text was; None where the dialect has no words for it."""
+    for cast in list(draft.find_all(exp.Cast)):
+        cast.replace(written(cast))
+    try:
+        return draft.sql(dialect=query.dialect, pretty="\n" in query.sql, unsupported_level=ErrorLevel.RAISE)
+    except (UnsupportedError, ValueError):
+        return None
+
+
+def _rewritten(finding: Finding, found: _Candidate) -> Finding:
+    told: Sequence[str | None] = [finding.hint, *(remark for of, remark in found.remarks if of == finding)]
+    hint = " ".join(part for part in told if part) or None
+    return replace(finding, hint=hint, rewrite=found.sql)
