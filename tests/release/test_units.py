@@ -21,7 +21,7 @@ DISTINCT = replace(
 
 
 def shown(private: PrivateStep, people: int | None, viewers: int | None) -> bool:
-    return release(raw(private, ["n0", "n1"], ("north", 900, people, viewers))).rows.num_rows == 1
+    return bool(release(raw(private, ["n0", "n1"], ("north", 900, people, viewers))).rows.num_rows)
 
 
 @pytest.mark.parametrize(
