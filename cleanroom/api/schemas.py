@@ -128,12 +128,16 @@ class CollaborationList(ma.Schema):
 
 
 class ColumnUses(ma.Schema):
-    """What the caller may do with a column. `group` and `filter` hold the finest grain allowed; absent means no."""
+    """What the caller may do with a column. `group` and `filter` hold the finest grain allowed; absent means no.
+
+    `minimum_units`: of its aggregates, where it is more than the dataset's.
+    """
 
     join = fields.Boolean(required=True)
     group = fields.String(allow_none=True, required=True)
     filter = fields.String(allow_none=True, required=True)
     aggregate = fields.List(fields.String(), required=True)
+    minimum_units = fields.Integer(allow_none=True, required=True)
 
 
 class CatalogColumn(ma.Schema):
@@ -169,9 +173,17 @@ class CatalogDataset(ma.Schema):
     privacy_units = fields.List(fields.String(), required=True)
     unique = fields.List(fields.List(fields.String()), required=True)
     minimum_units = fields.Integer(required=True)
+    small_groups = fields.String(required=True, metadata=_about("What becomes of groups below the minimum."))
     count_rows = fields.Boolean(required=True)
     functions = fields.List(fields.String(), required=True)
+    literals = fields.List(
+        fields.String(),
+        allow_none=True,
+        required=True,
+        metadata=_about("The columns that may be compared with literals; null: all that may be filtered on."),
+    )
     aggregate_arguments = fields.String(required=True)
+    per_unit_analysis = fields.Boolean(required=True)
     joins = fields.Nested(CatalogJoins, required=True)
     may_query = fields.Boolean(required=True)
     may_receive = fields.Boolean(required=True)

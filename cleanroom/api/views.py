@@ -74,9 +74,12 @@ def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> d
         "privacy_units": list(dataset.privacy_units),
         "unique": [list(key) for key in dataset.unique],
         "minimum_units": rule.minimum_units,
+        "small_groups": rule.small_groups.value,
         "count_rows": rule.count_rows and may_query,
         "functions": sorted(rule.functions),
+        "literals": None if rule.literals is None else sorted(rule.literals),
         "aggregate_arguments": rule.aggregate_arguments.value,
+        "per_unit_analysis": rule.per_unit_analysis and may_query,
         "joins": _joins_view(rule.joins),
         "may_query": may_query,
         "may_receive": caller in rule.result_receivers,
@@ -123,6 +126,7 @@ def _column_view(column: DatasetColumn, rule: ColumnRule) -> dict[str, Any]:
             "group": _grain(rule.group),
             "filter": _grain(rule.filter),
             "aggregate": sorted(rule.aggregate),
+            "minimum_units": rule.minimum_units,
         },
     }
 

@@ -64,8 +64,15 @@ def test_a_rule_takes_effect_with_the_next_query(house: House, shop: Caller) -> 
         ({"unknown": 1}, "policy.unknown_key"),
         ({"query_runners": ["stranger"]}, "policy.unknown_name"),
         ({"columns": {"nothing": {"group": True}}}, "policy.unknown_name"),
-        ({"per_unit_analysis": True}, "policy.not_enforced"),
-        ({"aggregation_threshold": {"minimum": 50, "small_groups": "pool"}}, "policy.not_enforced"),
+        ({"analyses": "templates"}, "policy.not_enforced"),
+        ({"per_unit_analysis": "yes"}, "policy.invalid_value"),
+        ({"aggregation_threshold": {"minimum": 50, "small_groups": "hide"}}, "policy.invalid_value"),
+        ({"joins": {"kinds": ["inner", "anti"]}}, "policy.contradiction"),
+        ({"literals": ["notes"]}, "policy.unknown_name"),
+        ({"columns": {"user_id": {"aggregate": ["count"], "minimum": 50}}}, "policy.contradiction"),
+        ({"row_filter": {"reader": "region = 'north'", "default": "TRUE"}}, "policy.contradiction"),
+        ({"row_filter": {"press": "region = = 'north'"}}, None),
+        ({"row_filter": {"press": "TRUE", "default": "nothing = 1"}}, None),
         ({"row_filter": "region = = 'north'"}, None),
         ({"row_filter": "nothing = 1"}, None),
     ],
@@ -160,7 +167,7 @@ def test_the_catalog_tells_members_what_they_may_do_and_never_where_data_is(hous
         assert found["may_query"] is may
         assert found["may_receive"] is (partner != "shop")
         columns = {c["name"]: c["allowed"] for c in found["columns"]}
-        nothing = {"join": False, "group": None, "filter": None, "aggregate": []}
+        nothing = {"join": False, "group": None, "filter": None, "aggregate": [], "minimum_units": None}
         assert columns["notes"] == nothing
         assert columns["region"] == ({**nothing, "group": "instant", "filter": "instant"} if may else nothing)
         assert columns["user_id"] == ({**nothing, "join": True, "aggregate": ["count_distinct"]} if may else nothing)
@@ -168,9 +175,36 @@ def test_the_catalog_tells_members_what_they_may_do_and_never_where_data_is(hous
             assert hidden not in answer.text
 
 
-def test_a_row_filter_is_the_owners_own_matter(house: House) -> None:
-    house.write({**rule(), "row_filter": "region = 'north'"})
-    assert "north'" not in house.caller("press").get("/v1/collaborations/media/datasets").text
+def test_the_catalog_tells_what_a_wide_rule_opens_and_what_it_narrows(house: House, shop: Caller) -> None:
+    wide = {
+        "aggregation_threshold": {"minimum": 50, "small_groups": "blank"},
+        "columns": {
+            "user_id": {"join": True, "aggregate": ["count_distinct"], "minimum": 100},
+            "region": {"group": True, "filter": True},
+        },
+        "per_unit_analysis": True,
+        "literals": [],
+    }
+    assert shop.put(RULE, {**rule(), **wide}).json["change"] == "replaced"
+    for partner, may in [("press", True), ("reader", False)]:
+        (found,) = house.caller(partner, Role.ANALYST).get("/v1/collaborations/media/datasets").json["datasets"]
+        assert (found["minimum_units"], found["small_groups"], found["literals"]) == (50, "blank", [])
+        assert found["per_unit_analysis"] is may
+        minimums = {c["name"]: c["allowed"]["minimum_units"] for c in found["columns"]}
+        assert minimums == {"user_id": 100 if may else None, "region": None, "notes": None}
+
+
+def test_the_catalog_tells_that_literals_are_free_where_the_rule_says_nothing(house: House) -> None:
+    (found,) = house.caller("press", Role.ANALYST).get("/v1/collaborations/media/datasets").json["datasets"]
+    assert (found["literals"], found["small_groups"], found["per_unit_analysis"]) == (None, "drop", False)
+
+
+@pytest.mark.parametrize("written", ["region = 'north'", {"press": "region = 'north'", "default": "FALSE"}])
+def test_a_row_filter_is_the_owners_own_matter(written: Any, house: House) -> None:
+    house.write({**rule(), "row_filter": written})
+    text = house.caller("press").get("/v1/collaborations/media/datasets").text
+    assert "north'" not in text
+    assert "FALSE" not in text
 
 
 def test_collaborations_are_those_of_the_callers_partner(house: House) -> None:
