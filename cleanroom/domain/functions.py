@@ -85,6 +85,9 @@ SCALARS: dict[str, Scalar] = {
     "left": _released(2),
     "right": _released(2),
     "replace": _released(3),
+    "date_add": _released(
+        3
+    ),  # (grain literal, whole number literal, moment) → TIMESTAMP; months clamp to their last day
 }
 
 LISTABLE_FUNCTIONS = frozenset(s.listed for s in SCALARS.values() if s.listed) | {"cast"}

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from cleanroom.domain.expression import Value
 from cleanroom.domain.types import VARCHAR
 from cleanroom.engines.memory_casts import cast
-from cleanroom.engines.memory_moments import date_diff, date_trunc, extract, strftime
+from cleanroom.engines.memory_moments import date_add, date_diff, date_trunc, extract, strftime
 from cleanroom.engines.memory_numbers import NUMBER_FUNCTIONS
 from cleanroom.engines.memory_values import compare
 
@@ -143,6 +143,7 @@ SCALAR_FUNCTIONS: dict[str, Function] = {
     "extract": strict(extract),
     "strftime": strict(strftime),
     "date_diff": strict(date_diff),
+    "date_add": strict(date_add),
     "greatest": _extreme(1),
     "least": _extreme(-1),
     "left": strict(_left),

@@ -124,3 +124,20 @@ def date_diff(part: Value, start: Value, end: Value) -> Value:
         return abs(days) // 7 * (1 if days >= 0 else -1)
     step = _STEPS[str(part).lower()]
     return step(last) - step(first)
+
+
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+def date_add(grain: Value, count: Value, value: Value) -> Value:
+    """So many grains later, a missing day of a month being its last; NULL outside the years 1 to 9999."""
+    moment, word = _moment(value), str(grain).lower()
+    if moment is None or not isinstance(count, int):
+        return None
+    try:
+        if word not in _MONTHS:
+            return moment + datetime.timedelta(**{f"{word}s": count})
+        year, month = divmod(moment.year * 12 + moment.month - 1 + count * _MONTHS[word], 12)
+        return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
+    except (OverflowError, ValueError):
+        return None

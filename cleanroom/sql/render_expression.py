@@ -19,6 +19,8 @@ from cleanroom.sql.render_text import literal, name_of, type_name
 _INTEGER_DIGITS = {Kind.TINYINT: 3, Kind.SMALLINT: 5, Kind.INTEGER: 10, Kind.BIGINT: 19, Kind.HUGEINT: 39}
 
 _ZERO = "CAST(0 AS DOUBLE)"
+_FIRST_MOMENT = "TIMESTAMP '0001-01-01 00:00:00'"
+_LAST_MOMENT = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _LARGEST_NEGATIVE = "CAST('-5e-324' AS DOUBLE)"
 
 
@@ -193,6 +195,14 @@ def _date_diff(call: Call) -> str:
     return f"TRY(date_diff({_word(part, DECLARABLE_GRAINS)}, {', '.join(sides)}))"
 
 
+def _date_add(call: Call) -> str:
+    grain, count, moment = call.arguments
+    if not (isinstance(count, Literal) and isinstance(count.value, int)):
+        raise ValueError("a count of grains that is no literal")
+    later = f"TRY({_moment(moment)} + INTERVAL ({count.value}) {_word(grain, DECLARABLE_GRAINS).strip(chr(39))})"
+    return f"(CASE WHEN {later} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT} THEN {later} END)"
+
+
 def _arithmetic(operator: str) -> Callable[[Call], str]:
     return lambda call: f"TRY({f' {operator} '.join(_widened(call))})"
 
@@ -278,6 +288,7 @@ _CALLS: Mapping[str, Callable[[Call], str]] = MappingProxyType(
         "extract": _extract,
         "strftime": _strftime,
         "date_diff": _date_diff,
+        "date_add": _date_add,
         "add": _arithmetic("+"),
         "subtract": _arithmetic("-"),
         "multiply": _arithmetic("*"),
