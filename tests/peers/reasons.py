@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NO_FUNCTION = "unsupported syntax: a function that is not here"
     WINDOW = "unsupported syntax: this window"
     SUBQUERY = "unsupported syntax: this sub-query as a value"
+    FULL_JOIN = "unsupported syntax: a full join"
     NESTED_JOIN = "unsupported syntax: a join in parentheses"
     STAR = "unsupported syntax: a star over rows"
 
@@ -121,6 +122,10 @@ def _unlinked(judged: Judged, tree: exp.Expr) -> bool:
     return any(f.code == "join.not_allowed" and "without" in f.message for f in judged.verdict.findings)
 
 
+def _full_join(judged: Judged, tree: exp.Expr) -> bool:
+    return bool(judged.codes & {"join.not_allowed", "sql.unsupported"}) and shape.has_full_join(tree)
+
+
 def _lacks(construct: str) -> Callable[[Judged, exp.Expr], bool]:
     return lambda judged, tree: "sql.unsupported" in judged.codes and shape.construct(tree) == construct
 
@@ -137,6 +142,7 @@ _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
     (Reason.FUNCTION, _codes("function.not_allowed")),
     (Reason.REPEATS, _codes("join.repeats_rows")),
     (Reason.OVERLAP, _codes("release.overlap")),
+    (Reason.FULL_JOIN, _full_join),
     (Reason.NO_EQUALITY, _unlinked),
     (Reason.NOT_A_KEY, _codes("join.not_allowed")),
     (Reason.SET, _lacks("set operation")),

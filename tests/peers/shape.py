@@ -50,6 +50,11 @@ def has_arithmetic(tree: exp.Expr) -> bool:
     return any(node.find_ancestor(exp.AggFunc) is None for node in tree.find_all(exp.Binary, exp.Round))
 
 
+def has_full_join(tree: exp.Expr) -> bool:
+    """Whether it keeps the unmatched of both sides."""
+    return any(str(join.args.get("side")).upper() == "FULL" for join in tree.find_all(exp.Join))
+
+
 def names(tree: exp.Expr) -> frozenset[str]:
     """Every word that names something, in lower case."""
     return frozenset(word.name.lower() for word in tree.find_all(exp.Identifier))
@@ -57,12 +62,9 @@ def names(tree: exp.Expr) -> frozenset[str]:
 
 def construct(tree: exp.Expr) -> str | None:
     """The most telling construct of those that a language may lack; None where it holds none of them."""
-    for word, kinds in _CONSTRUCTS:
-        if tree.find(*kinds) is not None:
-            return word
     if any(_is_nested(node) for node in tree.find_all(exp.Table, exp.Paren)):
         return "join in parentheses"
-    return "function" if tree.find(exp.Func) is not None else None
+    return next((word for word, kinds in _CONSTRUCTS if tree.find(*kinds) is not None), None)
 
 
 _CONSTRUCTS: tuple[tuple[str, tuple[type[exp.Expr], ...]], ...] = (
@@ -71,6 +73,7 @@ _CONSTRUCTS: tuple[tuple[str, tuple[type[exp.Expr], ...]], ...] = (
     ("function", (exp.Anonymous, exp.AnonymousAggFunc, exp.Rand, exp.Dot)),
     ("window", (exp.Window,)),
     ("sub-query as a value", (exp.Exists, exp.Subquery)),
+    ("function", (exp.Func,)),
 )
 
 
