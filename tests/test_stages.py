@@ -15,7 +15,7 @@ MAKERS = {
     "Plan": {"sql/resolve.py"},
     "Verdict": {"rules/__init__.py"},
     "ExecutablePlan": {"rules/approve.py"},
-    "PrivateStep": {"rules/approve.py"},
+    "PrivateStep": {"rules/steps.py"},
     "FinalStep": {"rules/approve.py"},
     "RawTable": {"engines/duckdb.py", "engines/memory.py"},
     "ReleasedTable": {"release/__init__.py"},

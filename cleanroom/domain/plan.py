@@ -240,6 +240,36 @@ def scans(root: Relation) -> tuple[Scan, ...]:
     return tuple(sorted(found, key=lambda scan: scan.source))
 
 
+def units_of(relation: Relation) -> tuple[Field, ...]:
+    """The units that the relation's rows carry, visible or not; those of an ANTI join's right side are not there."""
+    match relation:
+        case Scan(units=units):
+            return units
+        case Join(kind=JoinKind.ANTI, left=left):
+            return units_of(left)
+    return tuple(unit for below in inputs_of(relation) for unit in units_of(below))
+
+
+def carried(relation: Relation) -> frozenset[Field]:
+    """Every field that can be read of the rows: of people's rows also what no projection names, as long as rows stay rows."""
+    match relation:
+        case Filter(input=below) | Sort(input=below) | Limit(input=below):
+            return carried(below)
+        case Window(input=below, calls=calls):
+            return carried(below) | set(calls)
+        case Project(input=below, fields=fields, released=False):
+            return carried(below) | set(fields)
+        case Aggregate(released=False):
+            return frozenset(relation.fields) | set(units_of(relation))
+        case Join(kind=JoinKind.SEMI, left=left, right=right, released=False):
+            return carried(left) | set(units_of(right))
+        case Join(kind=JoinKind.ANTI, left=left, released=False):
+            return carried(left)
+        case Join(left=left, right=right, released=False):
+            return carried(left) | carried(right)
+    return frozenset(relation.fields)
+
+
 def releases(root: Relation) -> tuple[Aggregate, ...]:
     """Every aggregate that turns Private rows into Released ones, inputs first."""
     return tuple(

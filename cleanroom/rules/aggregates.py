@@ -3,97 +3,145 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from cleanroom.domain.expression import AggregateCall, Case, Expression, inputs
+from cleanroom.domain.expression import (
+    AggregateCall,
+    Call,
+    Case,
+    Column,
+    Expression,
+    Literal,
+    SourceColumn,
+    inputs,
+)
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Plan, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
-from cleanroom.rules.uses import measures, occurrences, source_column, write_out
+from cleanroom.rules.derived import uncounted
+from cleanroom.rules.uses import derived, measures, occurrences, write_out
 
 _SQL = {"count_rows": "COUNT(*)", "count_distinct": "COUNT(DISTINCT …)"}
+_COUNTS = ("count", "count_distinct")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One aggregate of a release, and what it is judged by."""
+
+    call: AggregateCall
+    release: Aggregate
+    plan: Plan
+    policy: Policy
+
+    @property
+    def shown(self) -> str:
+        return shown(self.call)
+
+
+def shown(call: AggregateCall) -> str:
+    """The function as SQL has it."""
+    return _SQL.get(call.function, call.function.upper())
 
 
 def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """Every aggregate over rows is of a bare column whose owner lists the function; COUNT(*) where all owners count rows.
+    """Every aggregate over rows is of a column whose owner lists the function, bare or in an expression that adds up a value
+    for each row; COUNT(*) where all owners count rows.
 
-    Under a condition it is so only where the owners of all its columns allow that, of COUNT(*) all owners.
+    An expression or a condition needs the owners of all its columns to allow them, of COUNT(*) all owners.
     """
     for release, measure in measures(plan):
         call = measure.origin
         assert isinstance(call, AggregateCall)
+        asked = Asked(call, release, plan, policy)
         if call.function == "count_rows":
-            yield from _rows(call, release, policy)
-        else:
-            yield from _column(call, policy)
-        if call.condition is not None:
-            yield from _conditional(call, release, policy)
+            yield from _rows(asked)
+        for part in (call.argument, call.second):
+            if part is not None:
+                yield from _value(write_out(part), asked)
+        if call.condition is not None or not all(isinstance(write_out(p), Column) for p in inputs(call)):
+            yield from _only_columns(asked)
 
 
-def _conditional(call: AggregateCall, release: Aggregate, policy: Policy) -> Iterator[Finding]:
-    for name in _concerned(call, release):
-        rule = policy.rules.get(name)
+def _only_columns(asked: Asked) -> Iterator[Finding]:
+    for name in _concerned(asked):
+        rule = asked.policy.rules.get(name)
         if rule is not None and rule.aggregate_arguments is AggregateArguments.COLUMNS:
+            what = "under a condition" if asked.call.condition is not None else "of an expression"
             yield Finding(
                 "aggregate.not_allowed",
-                f"{_shown(call)} under a condition is not allowed of {name}.",
+                f"{asked.shown} {what} is not allowed of {name}.",
                 name,
-                at=call.at,
-                hint="Filter in WHERE. FILTER and CASE need aggregate_arguments: expressions in its owner's rule.",
+                at=asked.call.at,
+                hint="Aggregate the column itself and filter in WHERE. "
+                "FILTER, CASE and clamps need aggregate_arguments: expressions in its owner's rule.",
             )
 
 
-def _concerned(call: AggregateCall, release: Aggregate) -> tuple[DatasetName, ...]:
-    """The datasets that the aggregate tells about: of its columns; of COUNT(*) all whose rows are counted."""
-    if call.argument is None:
-        return tuple(dict.fromkeys(scan.dataset for scan in scans(release.input)))
-    return tuple(dict.fromkeys(found.dataset for part in inputs(call) for found in occurrences(part)))
+def _concerned(asked: Asked) -> tuple[DatasetName, ...]:
+    """The datasets that the aggregate tells about: of its columns; where it names none, all whose rows are counted."""
+    named = dict.fromkeys(found.dataset for part in inputs(asked.call) for found in occurrences(part))
+    if asked.call.argument is None or not named:
+        return tuple(dict.fromkeys(scan.dataset for scan in scans(asked.release.input)))
+    return tuple(named)
 
 
-def _shown(call: AggregateCall) -> str:
-    return _SQL.get(call.function, call.function.upper())
-
-
-def _rows(call: AggregateCall, release: Aggregate, policy: Policy) -> Iterator[Finding]:
-    for scan in scans(release.input):
-        rule = policy.rules.get(scan.dataset)
+def _rows(asked: Asked) -> Iterator[Finding]:
+    for scan in scans(asked.release.input):
+        rule = asked.policy.rules.get(scan.dataset)
         if rule is not None and not rule.count_rows:
             units = [u.name for u in scan.units if "count_distinct" in rule.column(u.name).aggregate]
             yield Finding(
                 "aggregate.not_allowed",
                 f"Rows of {scan.dataset} may not be counted.",
                 scan.dataset,
-                at=call.at or scan.at,
+                at=asked.call.at or scan.at,
                 hint=f"Use COUNT(DISTINCT {units[0]})." if units else None,
             )
 
 
-def _column(call: AggregateCall, policy: Policy) -> Iterator[Finding]:
-    assert call.argument is not None
-    found = source_column(call.argument)
-    mentioned = list(occurrences(call.argument))
-    shown = _shown(call)
-    if found is None:
-        first = mentioned[0] if mentioned else None
+def _value(argument: Expression, asked: Asked) -> Iterator[Finding]:
+    """What is wrong with the argument, written out, as the one value that each row adds."""
+    match argument:
+        case Column(field=field):
+            match field.origin:
+                case SourceColumn() as column:
+                    yield from _unlisted(column, asked)
+                case AggregateCall() as inner:
+                    yield from _of_one_person(inner, argument, asked)
+                case _:
+                    yield _no_value(argument, asked)
+        case Call(function="least" | "greatest" | "coalesce", arguments=parts) if asked.call.function not in _COUNTS:
+            values = [part for part in parts if not isinstance(part, Literal)]
+            if len(values) == 1:
+                yield from _value(values[0], asked)
+            else:
+                yield _no_value(argument, asked)
+        case Case(branches=branches, default=default) if asked.call.function in ("sum", "avg"):
+            given = [*(value for _, value in branches), *([] if default is None else [default])]
+            for value in given:
+                if not isinstance(value, Literal):
+                    yield from _value(value, asked)
+            if all(isinstance(value, Literal) for value in given):
+                yield from _rows(asked)
+        case Call(function="date_diff", arguments=(_, *dates)) if asked.call.function == "avg":
+            for found in (found for date in dates for found in occurrences(date)):
+                yield from _unlisted(found.column, asked)
+        case _:
+            yield _no_value(argument, asked)
+
+
+def _unlisted(column: SourceColumn, asked: Asked) -> Iterator[Finding]:
+    rule = asked.policy.rules.get(column.dataset)
+    if rule is not None and column.column in rule.columns and not _allows(rule, column.column, asked.call.function):
         yield Finding(
             "aggregate.not_allowed",
-            f"{shown} takes a bare column, not an expression.",
-            first.dataset if first else None,
-            first.column.column if first else None,
-            call.at,
-            _bare_hint(call.argument),
-        )
-        return
-    column, _ = found
-    rule = policy.rules.get(column.dataset)
-    if rule is not None and column.column in rule.columns and not _allows(rule, column.column, call.function):
-        yield Finding(
-            "aggregate.not_allowed",
-            f"{shown} of {column.column} of {column.dataset} is not allowed.",
+            f"{asked.shown} of {column.column} of {column.dataset} is not allowed.",
             column.dataset,
             column.column,
-            call.at,
+            asked.call.at,
             _hint(rule, column.column),
         )
 
@@ -102,13 +150,61 @@ def _allows(rule: AnalysisRule, column: str, function: str) -> bool:
     use = rule.column(column)
     if not AGGREGATES[function].release or function not in use.aggregate:
         return False
-    return not use.join or function in ("count", "count_distinct")
+    return not use.join or function in _COUNTS
 
 
-def _bare_hint(argument: Expression) -> str:
-    if isinstance(write_out(argument), Case):
-        return "A CASE has one branch, THEN a column, and no ELSE; in SUM it may have THEN 1 and ELSE 0. Or use FILTER."
-    return "Aggregate the column; do arithmetic on the aggregates."
+def _of_one_person(inner: AggregateCall, argument: Column, asked: Asked) -> Iterator[Finding]:
+    """A per-unit value as the argument: a count or a sum of each person, of a bare column and without a condition."""
+    simple = inner.condition is None and (inner.argument is None or isinstance(write_out(inner.argument), Column))
+    function = asked.call.function
+    if not AGGREGATES[function].release or function in _COUNTS or not simple:
+        yield _no_value(argument, asked)
+        return
+    yield from uncounted(derived(argument), asked.plan, asked.policy)
+    for found in occurrences(argument):
+        rule = asked.policy.rules.get(found.dataset)
+        if rule is not None and found.column.column in rule.columns:
+            use = rule.column(found.column.column)
+            match inner.function:
+                case "count":
+                    listed = "count" in use.aggregate
+                case "count_distinct":
+                    listed = "count_distinct" in use.aggregate and use.group is not None
+                case "sum":
+                    listed = not use.join and {"sum", function} <= use.aggregate
+                case _:
+                    listed = False
+            if not listed:
+                yield Finding(
+                    "aggregate.not_allowed",
+                    f"{asked.shown} of one person's {shown(inner)} of {found.column.column} is not allowed.",
+                    found.dataset,
+                    found.column.column,
+                    asked.call.at,
+                    _hint(rule, found.column.column),
+                )
+
+
+def _no_value(argument: Expression, asked: Asked) -> Finding:
+    first = next(occurrences(argument), None)
+    return Finding(
+        "aggregate.not_allowed",
+        f"{asked.shown} takes a column, or an expression that adds one value for each row, not this.",
+        first.dataset if first else None,
+        first.column.column if first else None,
+        asked.call.at,
+        _value_hint(argument, asked),
+    )
+
+
+def _value_hint(argument: Expression, asked: Asked) -> str:
+    if isinstance(argument, Case):
+        return "In COUNT a CASE has one branch, THEN a column, and no ELSE. Or use FILTER."
+    if asked.call.function in _COUNTS:
+        return "Count a column, or rows with COUNT(*)."
+    return (
+        "Aggregate a column, a·x + b with numbers, LEAST, GREATEST or COALESCE of it and a number, or a CASE of such."
+    )
 
 
 def _hint(rule: AnalysisRule, column: str) -> str:

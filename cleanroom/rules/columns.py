@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cleanroom.domain.expression import Call, Field, Place, inputs
+from cleanroom.domain.expression import Call, Expression, Place, inputs
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.grain import Grain, at_least
 from cleanroom.domain.plan import Plan
-from cleanroom.domain.policy import AnalysisRule, Policy, Use
+from cleanroom.domain.policy import AnalysisRule, ColumnRule, Policy, Use
+from cleanroom.rules.dates import boundary_of, grain_of, starts
+from cleanroom.rules.derived import Through, through, uncounted
+from cleanroom.rules.optional import optional_sources
 from cleanroom.rules.uses import (
     Occurrence,
-    all_occurrences,
-    boundary_of,
-    compares_columns,
-    grain_of,
+    all_mentions,
+    comparisons,
+    derived,
     group_keys,
     occurrences,
     predicates,
-    starts,
 )
+
+_USES = {"group": ("column.not_groupable", "grouped by"), "filter": ("column.not_filterable", "filtered on")}
 
 
 def column_blocked(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
     """A column that the owner's rule does not name is not used, in no place, however deep."""
-    for found in all_occurrences(plan):
+    for found in all_mentions(plan):
         if _is_blocked(found, policy):
             yield Finding(
                 "column.blocked",
@@ -37,36 +40,94 @@ def column_blocked(plan: Plan, policy: Policy, question: Question) -> Iterator[F
 
 
 def column_not_groupable(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """Every column that a group key is made from may be grouped by, a date at its grain or coarser."""
+    """Every column that a group key is made from may be grouped by, a date at its grain or coarser.
+
+    A value computed within a privacy unit may be a key where it tells no more than its columns' keys would, or counts.
+    """
     for _, key in group_keys(plan):
-        for found in _of(key):
-            if not _is_blocked(found, policy):
-                yield from _refused(found, policy, "group", "column.not_groupable", "grouped by")
+        for part in inputs(key.origin):
+            yield from _judged(part, "group", plan, policy)
 
 
 def column_not_filterable(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """Every column in a condition over rows may be filtered on, a date at its grain or coarser."""
+    """Every column in a condition over rows may be filtered on, a date at its grain or coarser.
+
+    A value computed within a privacy unit may be asked for where it could be a key.
+    """
     for predicate in predicates(plan):
-        for found in occurrences(predicate):
-            if not _is_blocked(found, policy):
-                yield from _refused(found, policy, "filter", "column.not_filterable", "filtered on")
+        yield from _judged(predicate, "filter", plan, policy)
 
 
 def predicate_compares_columns(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """Conditions over rows, and cases in group keys, compare columns with literals, never two columns."""
+    """Conditions over rows, and cases in group keys, compare columns with literals, never two columns.
+
+    Two dates may be compared, each at the grain at which it may be filtered on.
+    """
     keys = (part for _, key in group_keys(plan) for part in inputs(key.origin))
     for expression in (*predicates(plan), *keys):
-        for at in compares_columns(expression):
-            yield Finding(
-                "predicate.compares_columns",
-                "Two columns are compared with each other.",
-                at=at,
-                hint="Compare a column with a literal; join datasets on their join columns with =.",
-            )
+        for comparison in comparisons(expression):
+            if not _dates_at_grain(comparison, policy):
+                yield Finding(
+                    "predicate.compares_columns",
+                    "Two columns are compared with each other.",
+                    at=comparison.at,
+                    hint="Compare a column with a literal; join datasets on their join columns with =; "
+                    "compare two dates at their grain, with date_trunc around both.",
+                )
 
 
-def _of(key: Field) -> Iterator[Occurrence]:
-    return (found for part in inputs(key.origin) for found in occurrences(part))
+def _dates_at_grain(comparison: Call, policy: Policy) -> bool:
+    found = [one for argument in comparison.arguments for one in occurrences(argument)]
+    values = [one for argument in comparison.arguments for one in derived(argument)]
+    taken = all(value.call.function in ("min", "max", "lag", "lead", "first_value", "last_value") for value in values)
+    return taken and bool(found) and all(_is_filterable_date(one, policy) for one in found)
+
+
+def _is_filterable_date(found: Occurrence, policy: Policy) -> bool:
+    rule = policy.rules.get(found.dataset)
+    use = rule.column(found.column.column).filter if rule is not None else None
+    return use is not None and found.field.type.is_moment and at_least(grain_of(found), use.grain)
+
+
+def _judged(expression: Expression, use: str, plan: Plan, policy: Policy) -> Iterator[Finding]:
+    """What is wrong with using the expression so: "group" as a key, "filter" in a condition."""
+    optional = optional_sources(plan)
+    for found in occurrences(expression):
+        if _is_blocked(found, policy) or _asks_for_a_match(found, optional):
+            continue
+        way = through(found)
+        if way is None:
+            yield from _refused(found, policy, use)
+        elif not _leaves(found, way, policy):
+            yield from _refused(found, policy, "filter" if way.conditional else "group", use)
+    yield from uncounted(derived(expression), plan, policy)
+
+
+def _asks_for_a_match(found: Occurrence, optional: frozenset[int]) -> bool:
+    """`IS NULL` of a column of a side that may be missing, itself never NULL there: whether there is a match."""
+    match found.around[-1] if found.around else None:
+        case Call(function="is_null"):
+            return found.column.source in optional and not found.field.nullable
+    return False
+
+
+def _leaves(found: Occurrence, way: Through, policy: Policy) -> bool:
+    """Whether this per-unit value may leave as a key or in a condition although the column might not be a key itself."""
+    column = policy.rules[found.dataset].column(found.column.column)
+    match way.call.function:
+        case _ if way.conditional:
+            return False
+        case "count":
+            return "count" in column.aggregate
+        case "count_distinct":
+            return _is_key(column) and "count_distinct" in column.aggregate
+        case "sum" | "avg" as name:
+            return name in column.aggregate and (way.only_compared or _is_key(column))
+    return False
+
+
+def _is_key(column: ColumnRule) -> bool:
+    return column.group is not None and not column.join
 
 
 def _is_blocked(found: Occurrence, policy: Policy) -> bool:
@@ -74,17 +135,28 @@ def _is_blocked(found: Occurrence, policy: Policy) -> bool:
     return rule is None or found.column.column not in rule.columns
 
 
-def _refused(found: Occurrence, policy: Policy, use: str, code: str, words: str) -> Iterator[Finding]:
+def _refused(found: Occurrence, policy: Policy, use: str, place: str | None = None) -> Iterator[Finding]:
+    """`use` is what the column must allow, `place` what it was used for, where that is another."""
     rule = policy.rules[found.dataset]
     name = found.column.column
+    code, words = _USES[place or use]
     allowed: Use | None = getattr(rule.column(name), use)
     at: Place | None = found.at
     if allowed is None or rule.column(name).join:
         message = f"{name} of {found.dataset} may not be {words}."
-        yield Finding(code, message, found.dataset, name, at, _alternatives(rule, use))
+        yield Finding(code, message, found.dataset, name, at, _way_out(found) or _alternatives(rule, use))
     elif found.field.type.is_moment and not _at_grain(found, allowed.grain):
         message = f"{name} of {found.dataset} may be {words} at the {allowed.grain.value} or coarser."
         yield Finding(code, message, found.dataset, name, at, _grain_hint(name, use, allowed.grain))
+
+
+def _way_out(found: Occurrence) -> str | None:
+    way = through(found)
+    if way is None or not way.adds_up:
+        return None
+    return (
+        f"A sum of one person leaves only compared with a literal, as in CASE WHEN {way.call.function}(…) > 100 THEN …"
+    )
 
 
 def _at_grain(found: Occurrence, allowed: Grain) -> bool:

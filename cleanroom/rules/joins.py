@@ -1,17 +1,15 @@
-"""Joins of people's rows → join.not_allowed, join.required, join.repeats_rows."""
+"""Joins of people's rows → join.not_allowed, join.required."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cleanroom.domain.expression import AggregateCall, Column, Field, SourceColumn
+from cleanroom.domain.expression import Column, SourceColumn
 from cleanroom.domain.finding import Finding, Question
-from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName, SourceId, owner_of
-from cleanroom.domain.plan import Join, Plan, Scan, releases, scans
+from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Scan, relations, releases, scans
 from cleanroom.domain.policy import JoinRequirement, Policy
-from cleanroom.rules.dependencies import dependencies, repeated_by
-from cleanroom.rules.uses import joins, measures, source_column
+from cleanroom.rules.uses import joins, source_column
 
 Ends = tuple[SourceColumn, SourceColumn]
 
@@ -21,6 +19,7 @@ def join_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator
     for join in joins(plan):
         if not join.keys:
             yield _unlinked(join, policy)
+        yield from _unlisted_kind(join, policy)
         by_sources: dict[tuple[SourceId, SourceId], list[Ends]] = {}
         for left, right in join.keys:
             ends = _ends(left, right)
@@ -35,6 +34,37 @@ def join_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator
                 by_sources.setdefault((ends[0].source, ends[1].source), []).append(ends)
         for pairs in by_sources.values():
             yield from _listed(pairs, join, plan, policy)
+
+
+_WORDS = {JoinKind.LEFT: "LEFT", JoinKind.SEMI: "SEMI", JoinKind.ANTI: "ANTI", JoinKind.FULL: "FULL"}
+
+
+def _unlisted_kind(join: Join, policy: Policy) -> Iterator[Finding]:
+    """The owners of both sides list the kind; IN and EXISTS are SEMI joins, NOT IN and NOT EXISTS are ANTI joins."""
+    if join.kind is JoinKind.INNER:
+        return
+    ends = [found for pair in join.keys for column in pair if (found := source_column(column)) is not None]
+    sides = [*scans(join.left), *scans(join.right)] if not ends else []
+    for name in dict.fromkeys([*(column.dataset for column, _ in ends), *(scan.dataset for scan in sides)]):
+        rule = policy.rules.get(name)
+        if rule is not None and join.kind.value not in rule.joins.kinds:
+            yield Finding(
+                "join.not_allowed",
+                f"{name} is not joined with {_WORDS[join.kind]} JOIN.",
+                name,
+                at=join.at,
+                hint=f"Its owner allows {', '.join(sorted(kind.upper() for kind in rule.joins.kinds))} joins"
+                f"{_also(join.kind)}.",
+            )
+
+
+def _also(kind: JoinKind) -> str:
+    match kind:
+        case JoinKind.SEMI:
+            return "; IN and EXISTS are SEMI joins"
+        case JoinKind.ANTI:
+            return "; NOT IN, NOT EXISTS and LEFT JOIN … WHERE key IS NULL are ANTI joins"
+    return ""
 
 
 def _ends(left: Column, right: Column) -> Ends | None:
@@ -110,52 +140,47 @@ def _hint(policy: Policy, dataset: DatasetName) -> str:
 
 
 def join_required(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """Each owner's requirement holds in every release that reads its dataset: any other owner, all listed, or no join."""
+    """Each owner's requirement holds in every release that reads its dataset: any other owner, all listed, or no join.
+
+    What counts is being joined, INNER or SEMI, directly or through other datasets: only then has every row a match.
+    """
     for release in releases(plan.root):
-        sources = scans(release.input)
-        for scan in sources:
-            others = {s.dataset for s in sources if s.source != scan.source}
-            message = _unmet(scan, others, policy)
+        for scan in scans(release.input):
+            others = _linked(scan, release)
+            message = _unmet(scan, others, {s.dataset for s in scans(release.input) if s is not scan}, policy)
             if message is not None:
                 yield Finding("join.required", message, scan.dataset, at=scan.at, hint=_hint(policy, scan.dataset))
 
 
-def _unmet(scan: Scan, others: set[DatasetName], policy: Policy) -> str | None:
+def _linked(scan: Scan, release: Aggregate) -> set[DatasetName]:
+    """The datasets that every row of the scan which gets into the release has a match in."""
+    linked = {scan.source}
+    found = [join for join in relations(release.input) if isinstance(join, Join)]
+    while more := {source for join in found for source in _through(join, linked)} - linked:
+        linked |= more
+    return {s.dataset for s in scans(release.input) if s.source in linked and s.source != scan.source}
+
+
+def _through(join: Join, linked: set[SourceId]) -> set[SourceId]:
+    """The sources that rows of the linked ones have a match in by this join. A LEFT join gives its right rows one."""
+    left, right = ({s.source for s in scans(side)} for side in (join.left, join.right))
+    match join.kind:
+        case JoinKind.INNER | JoinKind.SEMI:
+            return left | right if linked & (left | right) else set()
+        case JoinKind.LEFT:
+            return left if linked & right else set()
+    return set()
+
+
+def _unmet(scan: Scan, linked: set[DatasetName], read: set[DatasetName], policy: Policy) -> str | None:
     rule = policy.rules.get(scan.dataset)
     if rule is None:
         return None
     match rule.joins.required:
-        case JoinRequirement.ANY if not any(owner_of(o) != owner_of(scan.dataset) for o in others):
+        case JoinRequirement.ANY if not any(owner_of(o) != owner_of(scan.dataset) for o in linked):
             return f"{scan.dataset} is used only joined with a dataset of another partner."
-        case JoinRequirement.ALL if missing := {p.dataset for p in rule.joins.partners} - others:
+        case JoinRequirement.ALL if missing := {p.dataset for p in rule.joins.partners} - linked:
             return f"{scan.dataset} is used only joined with {', '.join(sorted(missing))}."
-        case JoinRequirement.BLOCKED if others:
+        case JoinRequirement.BLOCKED if read:
             return f"{scan.dataset} is not joined with anything."
     return None
-
-
-def join_repeats_rows(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
-    """No source may repeat the rows that a SUM or AVG reads: multiplicities would encode one person's value."""
-    for release, measure in measures(plan):
-        found = _sensitive(measure)
-        if found is None:
-            continue
-        column, call = found
-        for other in repeated_by(column, dependencies(release, policy.datasets)):
-            yield Finding(
-                "join.repeats_rows",
-                f"{other.dataset} may repeat the rows of {column.dataset} that {call.function.upper()} reads.",
-                column.dataset,
-                column.column,
-                call.at,
-                f"Reduce {other.alias} to one row for each value of its join columns, or use COUNT(DISTINCT …).",
-            )
-
-
-def _sensitive(measure: Field) -> tuple[SourceColumn, AggregateCall] | None:
-    call = measure.origin
-    assert isinstance(call, AggregateCall)
-    if call.argument is None or not AGGREGATES[call.function].sensitive:
-        return None
-    found = source_column(call.argument)
-    return None if found is None else (found[0], call)

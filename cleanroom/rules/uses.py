@@ -1,8 +1,7 @@
-"""The plan → where and how each column of a dataset is used: written out to its origin, with every function around it."""
+"""The plan → where and how each column of a dataset is used: written out to its origin, with all that stands around it."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,31 +17,47 @@ from cleanroom.domain.expression import (
     Missing,
     Place,
     SourceColumn,
+    WindowCall,
     children,
     walk,
 )
-from cleanroom.domain.functions import EXTRACT_GRAINS, STRFTIME_GRAINS
-from cleanroom.domain.grain import Grain, at_least
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, expressions, inputs_of, relations, releases
-from cleanroom.domain.types import Kind
+from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, Relation, expressions, inputs_of, relations, releases
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """Stands around what is in the FILTER of a per-unit aggregate."""
+
+    call: AggregateCall
+
+
+Around = Expression | AggregateCall | WindowCall | Under
+"""What may enclose a column: expressions, and the per-unit aggregates and windows that a value came through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One mention of a dataset's column in an expression.
-
-    `around` are the nodes that enclose it, outermost first; `beside` is the literal that it is compared with bare.
-    """
+    """One mention of a dataset's column in an expression. `around` are the nodes that enclose it, outermost first."""
 
     column: SourceColumn
     field: Field
     at: Place | None
-    around: tuple[Expression, ...]
+    around: tuple[Around, ...]
 
     @property
     def dataset(self) -> DatasetName:
         return self.column.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """One mention, over rows of people, of a value computed within a privacy unit: by an aggregate or a window."""
+
+    field: Field
+    call: AggregateCall | WindowCall
+    at: Place | None
+    around: tuple[Around, ...]
 
 
 def write_out(expression: Expression) -> Expression:
@@ -69,16 +84,46 @@ def _at(expression: Expression, at: Place | None) -> Expression:
     return replace(expression, at=at) if at is not None and isinstance(expression, Column) else expression
 
 
+def mentions(expression: Expression) -> Iterator[Occurrence]:
+    """Every mention of a dataset's column in the expression, written out; what aggregates and windows read is not in it."""
+    return (found for found in _found(write_out(expression), (), None, deep=False) if isinstance(found, Occurrence))
+
+
 def occurrences(expression: Expression) -> Iterator[Occurrence]:
-    """Every mention of a dataset's column in the expression, written out."""
-    return _occurrences(write_out(expression), ())
+    """Every mention of a dataset's column whose values are in the expression's, through per-unit values too."""
+    return (found for found in _found(write_out(expression), (), None, deep=True) if isinstance(found, Occurrence))
 
 
-def _occurrences(expression: Expression, around: tuple[Expression, ...]) -> Iterator[Occurrence]:
-    if isinstance(expression, Column) and isinstance(expression.field.origin, SourceColumn):
-        yield Occurrence(expression.field.origin, expression.field, expression.at, around)
+def derived(expression: Expression) -> Iterator[Derived]:
+    """Every mention of a per-unit value in the expression, also of one computed from another."""
+    return (found for found in _found(write_out(expression), (), None, deep=True) if isinstance(found, Derived))
+
+
+def _found(
+    expression: Expression, around: tuple[Around, ...], used: Place | None, *, deep: bool
+) -> Iterator[Occurrence | Derived]:
+    """`used`: where a per-unit value is used that the expression is the inside of; findings name that place."""
+    if isinstance(expression, Column):
+        at = used or expression.at
+        match expression.field.origin:
+            case SourceColumn() as origin:
+                yield Occurrence(origin, expression.field, at, around)
+            case AggregateCall() | WindowCall() as call if deep:
+                yield Derived(expression.field, call, at, around)
+                for part, through in values_of(call):
+                    yield from _found(write_out(part), (*around, expression, through), at, deep=deep)
     for child in children(expression):
-        yield from _occurrences(child, (*around, expression))
+        yield from _found(child, (*around, expression), used, deep=deep)
+
+
+def values_of(call: AggregateCall | WindowCall) -> tuple[tuple[Expression, Around], ...]:
+    """What the value of a per-unit aggregate or window tells about, and how: what merely orders or parts rows is not in it."""
+    match call:
+        case AggregateCall(argument=argument, condition=condition):
+            own: tuple[tuple[Expression, Around], ...] = () if argument is None else ((argument, call),)
+            return own if condition is None else (*own, (condition, Under(call)))
+        case WindowCall(arguments=arguments):
+            return tuple((argument, call) for argument in arguments)
 
 
 def source_column(expression: Expression) -> tuple[SourceColumn, Field] | None:
@@ -99,15 +144,30 @@ def measures(plan: Plan) -> Iterator[tuple[Aggregate, Field]]:
     return ((release, measure) for release in releases(plan.root) for measure in release.measures)
 
 
+def per_unit_tables(plan: Plan) -> tuple[Aggregate, ...]:
+    """Every aggregate whose rows are still people's."""
+    return tuple(r for r in relations(plan.root) if isinstance(r, Aggregate) and not r.released)
+
+
 def predicates(plan: Plan) -> Iterator[Expression]:
-    """Every condition over rows of people, on whole rows and on those that one aggregate takes."""
+    """Every condition over rows of people: on whole rows, and on those that one aggregate of a release takes."""
     for relation in relations(plan.root):
         match relation:
             case Filter(predicate=predicate, released=False):
                 yield predicate
-            case Aggregate(input=below, measures=found) if not below.released:
-                calls = (measure.origin for measure in found)
-                yield from (c.condition for c in calls if isinstance(c, AggregateCall) and c.condition is not None)
+            case Aggregate(input=below, measures=found, released=True) if not below.released:
+                for measure in found:
+                    if isinstance(measure.origin, AggregateCall):
+                        yield from conditions_in(measure.origin)
+
+
+def conditions_in(call: AggregateCall) -> Iterator[Expression]:
+    """What decides which rows the aggregate takes, and how: its FILTER, and every WHEN of a CASE in its argument."""
+    if call.condition is not None:
+        yield call.condition
+    for part in (call.argument, call.second):
+        if part is not None:
+            yield from (when for node in walk(write_out(part)) if isinstance(node, Case) for when, _ in node.branches)
 
 
 def joins(plan: Plan) -> Iterator[Join]:
@@ -115,135 +175,35 @@ def joins(plan: Plan) -> Iterator[Join]:
     return (r for r in relations(plan.root) if isinstance(r, Join) and not r.released)
 
 
-def all_occurrences(plan: Plan) -> Iterator[Occurrence]:
+def all_mentions(plan: Plan) -> Iterator[Occurrence]:
     """Every mention of a dataset's column anywhere, over rows and over groups, read or not, in the order of the plan."""
     for root in (plan.root, *plan.unused):
         for relation in relations(root):
             for expression in expressions(relation):
-                yield from occurrences(expression)
+                yield from mentions(expression)
 
 
-def occurrences_over_rows(plan: Plan) -> Iterator[Occurrence]:
-    """Every mention of a dataset's column in what is computed from rows of people; groups are past judging."""
+def expressions_over_rows(plan: Plan) -> Iterator[Expression]:
+    """Everything that is computed from rows of people; groups are past judging."""
     for relation in relations(plan.root):
         if not all(below.released for below in inputs_of(relation)):
-            for expression in expressions(relation):
-                yield from occurrences(expression)
+            yield from expressions(relation)
 
 
-def grain_of(occurrence: Occurrence) -> Grain:
-    """How finely the functions around a date or time look at it, from the inside out; INSTANT where it is bare.
-
-    Each function that cuts or reads at a coarser grain than what it is given keeps only that grain; a finer one, or
-    one that does not compare, can tell no more than it is given.
-    """
-    found = Grain.DAY if occurrence.field.type.kind is Kind.DATE else Grain.INSTANT
-    for node in reversed(occurrence.around):
-        looks = _looks_at(node)
-        if looks is None:
-            break
-        found = looks if at_least(looks, found) else found
-    return found
+def below(relation: Relation, wanted: Relation) -> bool:
+    """Whether `wanted` is the relation or stands somewhere below it."""
+    return any(found is wanted for found in relations(relation))
 
 
-def _looks_at(node: Expression) -> Grain | None:
-    """The grain that a date function cuts to or reads; None where the node is none."""
-    match node:
-        case Call(function="date_trunc", arguments=(Literal(value=str(word)), _)):
-            return Grain(word)
-        case Call(function="extract", arguments=(Literal(value=str(word)), _)):
-            return Grain(EXTRACT_GRAINS[word])
-        case Call(function="strftime", arguments=(_, Literal(value=str(text)))):
-            return _finest(text)
-        case Cast(type=type) if type.kind is Kind.DATE:
-            return Grain.DAY
-        case Call(function="date_diff", arguments=(Literal(value=str(word)), _, _)):
-            # The engine's weeks are seven days each from the other date on, not calendar weeks.
-            return Grain.DAY if word == Grain.WEEK else Grain(word)
-    return None
+_COMPARING = frozenset(
+    {"eq", "ne", "lt", "le", "gt", "ge", "in", "like", "ilike", "nullif", "distinct_from", "not_distinct_from"}
+)
 
 
-def _finest(text: str) -> Grain:
-    """The finest grain that a strftime format tells; the value itself where grains that do not compare meet."""
-    grains = [Grain(g) for letter in _letters(text) if (g := STRFTIME_GRAINS[letter]) is not None]
-    if not grains:
-        return Grain.YEAR
-    if Grain.WEEK in grains and any(not at_least(Grain.WEEK, g) and not at_least(g, Grain.WEEK) for g in grains):
-        return Grain.DAY
-    return min(grains, key=list(Grain).index)
-
-
-def _letters(text: str) -> list[str]:
-    parts = text.replace("%%", "").split("%")[1:]
-    return [part[0] for part in parts]
-
-
-def boundary_of(occurrence: Occurrence) -> tuple[str, Literal] | None:
-    """(comparison, literal) where the column stands bare on one side and a date or time literal on the other.
-
-    The comparison reads with the column on the left.
-    """
-    turned = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
-    match occurrence.around[-1] if occurrence.around else None:
-        case Call(function=name, arguments=(Column(), Literal() as literal)) if name in turned:
-            return name, literal
-        case Call(function=name, arguments=(Literal() as literal, Column())) if name in turned:
-            return turned[name], literal
-    return None
-
-
-def starts(literal: Literal, comparison: str, kind: Kind, grain: Grain) -> bool:
-    """Whether comparing with the literal asks only which `grain` a value falls into.
-
-    `>= D` and `< D` do where D begins a grain; on a DATE `> D` and `<= D` are those of the next day.
-    """
-    moment = literal.value
-    if not isinstance(moment, datetime.date):
-        return False
-    instant = moment if isinstance(moment, datetime.datetime) else datetime.datetime.combine(moment, datetime.time())
-    if comparison in ("gt", "le") and kind is Kind.DATE and instant.time() == datetime.time():
-        instant += datetime.timedelta(days=1)
-    elif comparison not in ("ge", "lt"):
-        return False
-    return begins(instant, grain)
-
-
-def begins(instant: datetime.datetime, grain: Grain) -> bool:
-    """Whether a grain begins at this instant."""
-    parts = {
-        Grain.SECOND: instant.microsecond == 0,
-        Grain.MINUTE: instant.second == 0,
-        Grain.HOUR: instant.minute == 0,
-        Grain.DAY: instant.hour == 0,
-        Grain.MONTH: instant.day == 1,
-        Grain.QUARTER: instant.month in (1, 4, 7, 10),
-        Grain.YEAR: instant.month == 1,
-    }
-    if grain is Grain.INSTANT:
-        return True
-    if grain is Grain.WEEK:
-        return instant.weekday() == 0 and begins(instant, Grain.DAY)
-    return all(holds for step, holds in parts.items() if list(parts).index(step) <= list(parts).index(grain))
-
-
-def compares_columns(expression: Expression) -> Iterator[Place | None]:
-    """Where the expression compares two columns with each other, however wrapped."""
-    comparing = {
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "in",
-        "like",
-        "ilike",
-        "nullif",
-        "distinct_from",
-        "not_distinct_from",
-    }
+def comparisons(expression: Expression) -> Iterator[Call]:
+    """Every comparison in the expression, written out, of which more than one side holds a column."""
     for node in walk(write_out(expression)):
-        if isinstance(node, Call) and node.function in comparing:
-            sides = [any(True for _ in _occurrences(argument, ())) for argument in node.arguments]
+        if isinstance(node, Call) and node.function in _COMPARING:
+            sides = [any(True for _ in _found(argument, (), None, deep=True)) for argument in node.arguments]
             if sum(sides) > 1:
-                yield node.at
+                yield node

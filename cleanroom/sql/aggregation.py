@@ -23,10 +23,11 @@ from cleanroom.domain.expression import (
     fields_of,
     inputs,
 )
-from cleanroom.domain.functions import WINDOWS
+from cleanroom.domain.functions import AGGREGATES, WINDOWS
 from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
 from cleanroom.sql.conditional import both, conditional
 from cleanroom.sql.expressions import condition, missing, translate
+from cleanroom.sql.linear import taken_out
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
 from cleanroom.sql.terms import Terms
@@ -41,6 +42,13 @@ _AGGREGATES: dict[type[exp.Expr], str] = {
     exp.Stddev: "stddev",
     exp.StddevSamp: "stddev",
     exp.Variance: "variance",
+    exp.StddevPop: "stddev_pop",
+    exp.VariancePop: "variance_pop",
+    exp.Corr: "corr",
+    exp.CovarSamp: "covar",
+    exp.CovarPop: "covar_pop",
+    exp.ArgMin: "arg_min",
+    exp.ArgMax: "arg_max",
     exp.AnyValue: "any_value",
 }
 _RANKINGS: dict[type[exp.Expr], str] = {
@@ -58,42 +66,72 @@ _RANKINGS: dict[type[exp.Expr], str] = {
 MOST_MEASURES = 60
 """As many as the conditions that one private step may have: each argument that may be NULL is one."""
 
-_NUMERIC = {"sum", "avg", "median", "stddev", "variance"}
+_NUMERIC = {"sum", "avg", "median", "stddev", "variance", "stddev_pop", "variance_pop", "corr", "covar", "covar_pop"}
 
 
 @dataclass(slots=True)
 class Calls:
-    """The measures and windows that a SELECT has asked for so far, and the keys that it groups by."""
+    """The measures and windows that a SELECT has asked for so far, and the keys that it groups by.
+
+    `private`: the rows are people's; `per_unit`: their groups still are. `groupings` are the columns of GROUPING(…).
+    """
 
     resolution: Resolution
     keys: tuple[Field, ...] = ()
     base: frozenset[int] = frozenset()
     grouped: bool = False
     private: bool = True
+    per_unit: bool = False
+    groupings: dict[tuple[Field, ...], Field] = field(default_factory=dict)
     measures: list[Field] = field(default_factory=list)
     windows: list[Field] = field(default_factory=list)
 
     def aggregate(self, node: exp.Expr, terms: Terms) -> Expression:
-        """The field of an aggregate call."""
+        """The field of an aggregate call, or what is computed from such fields."""
         inner = terms.without_specials("an aggregate")
+        if isinstance(node, exp.Grouping | exp.GroupingId):
+            return self._grouping(node, inner)
         call = read_aggregate(node, inner)
         if call is None:
             return missing(node, inner)
         if self._reads_outputs(call):
             what = "The name of an output inside an aggregate"
             return self.resolution.unsupported(node, what, "Write what it stands for.")
-        if self.private:
-            call = conditional(call)
+        if not self.private or self.per_unit:
+            return self._measured(call)
+        call = conditional(call)
+        return taken_out(call, self._measured) or self._measured(call)
+
+    def _measured(self, call: AggregateCall) -> Expression:
+        """The measure of this call, the same for equal calls."""
         for known in self.measures:
             if known.origin == call:
                 return Column(known, call.at)
         name = call.function.removesuffix("_rows").removesuffix("_distinct")
-        nullable = call.condition is not None or not call.function.startswith("count")
-        made = self.resolution.field(name, _aggregate_type(call), nullable=nullable, origin=call)
+        made = self.resolution.field(name, _aggregate_type(call), nullable=self._may_be_null(call), origin=call)
         self.measures.append(made)
         if len(self.measures) > MOST_MEASURES:
-            self.resolution.refuse("sql.too_large", f"A SELECT may compute {MOST_MEASURES} aggregates.", node)
+            self.resolution.refuse("sql.too_large", f"A SELECT may compute {MOST_MEASURES} aggregates.", call.at)
         return Column(made, call.at)
+
+    def _may_be_null(self, call: AggregateCall) -> bool:
+        """A count never is; within a unit, where there is a row, an aggregate of what is never NULL is not either."""
+        if call.function.startswith("count"):
+            return False
+        columns = [part for part in (call.argument, call.second) if part is not None]
+        always = all(isinstance(part, Column) and not part.field.nullable for part in columns)
+        return not (self.per_unit and always and call.condition is None)
+
+    def _grouping(self, node: exp.Expr, terms: Terms) -> Expression:
+        """GROUPING(a, b): one bit a key, 1 where the row's grain has not that key."""
+        self.resolution.read_whole(node, "expressions")
+        asked = [self.settle(translate(part, terms)) for part in node.expressions]
+        keys = tuple(part.field for part in asked if isinstance(part, Column) and part.field in self.keys)
+        if len(keys) < len(asked) or not keys:
+            return self.resolution.unsupported(node, "GROUPING of anything but keys of GROUP BY")
+        if keys not in self.groupings:
+            self.groupings[keys] = self.resolution.field("grouping", BIGINT, nullable=False, origin=Literal(0, BIGINT))
+        return Column(self.groupings[keys], place_of(node))
 
     def _reads_outputs(self, call: AggregateCall) -> bool:
         """Whether it reads what is computed from the aggregated rows: such a name is no column of them."""
@@ -168,15 +206,24 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
         return _filtered(node, terms)
     if isinstance(node, exp.IgnoreNulls) and isinstance(node.this, exp.AnyValue):
         node = node.this
-    if isinstance(node, exp.Count):
-        return _count(node, terms)
+    match node:
+        case exp.Count():
+            return _count(node, terms)
+        case exp.ApproxDistinct():
+            # Answered exactly: an estimate would be no cheaper to protect.
+            terms.resolution.read_whole(node, "this")
+            return AggregateCall("count_distinct", translate(node.this, terms), place_of(node))
+        case exp.CountIf():
+            terms.resolution.read_whole(node, "this")
+            return AggregateCall("count_rows", None, place_of(node), condition(node.this, terms))
     name = _AGGREGATES.get(type(node))
     if name is None:
         terms.resolution.unsupported(node, hint="Over rows use COUNT, COUNT(DISTINCT …), SUM or AVG.")
         return None
-    terms.resolution.read_whole(node, "this")
-    if not isinstance(node.this, exp.Expr):
-        terms.resolution.unsupported(node, f"{name.upper()} without an argument")
+    second = node.args.get("expression") if AGGREGATES[name].arguments == 2 else None
+    terms.resolution.read_whole(node, "this", *(["expression"] if second is not None else []))
+    if not isinstance(node.this, exp.Expr) or (second is None and AGGREGATES[name].arguments == 2):
+        terms.resolution.unsupported(node, f"{name.upper()} without its arguments")
         return None
     if isinstance(node.this, exp.Distinct):
         terms.resolution.refuse(
@@ -187,9 +234,11 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
         )
         return None
     argument = translate(node.this, terms)
-    if name in _NUMERIC and not is_family(argument.type, "number"):
-        terms.resolution.refuse("type.mismatch", f"{name.upper()} needs numbers, not {argument.type}.", node)
-    return AggregateCall(name, argument, place_of(node) or getattr(argument, "at", None))
+    other = None if second is None else translate(second, terms)
+    for part in (argument, other):
+        if name in _NUMERIC and part is not None and not is_family(part.type, "number"):
+            terms.resolution.refuse("type.mismatch", f"{name.upper()} needs numbers, not {part.type}.", node)
+    return AggregateCall(name, argument, place_of(node) or getattr(argument, "at", None), second=other)
 
 
 def _filtered(node: exp.Filter, terms: Terms) -> AggregateCall | None:
@@ -233,7 +282,7 @@ def _aggregate_type(call: AggregateCall) -> DataType:
             return HUGEINT
         case "sum" if of.kind is Kind.DECIMAL and (of.precision or 0) <= 28:
             return DataType(Kind.DECIMAL, 38, of.scale)
-        case "min" | "max" | "any_value":
+        case "min" | "max" | "any_value" | "arg_min" | "arg_max":
             return of
     return types.UNKNOWN if of.kind is Kind.UNKNOWN else DOUBLE
 

@@ -15,7 +15,7 @@ def conditional(call: AggregateCall) -> AggregateCall:
     0 and the other NULL, and there such a cell is withheld.
     """
     match call.argument:
-        case Literal(value=value) if call.condition is not None and _counts_rows(call.function, value):
+        case Literal(value=value) if _counts_rows(call.function, value):
             return replace(call, function="count_rows", argument=None)
     match _opened(call.argument):
         case Case(branches=((when, then),), default=default) if _adds_nothing(call.function, default):

@@ -44,6 +44,8 @@ def translate(node: exp.Expr, terms: Terms) -> Expression:
     """The expression that the node means in this clause; Missing, with a finding, where it means none."""
     if isinstance(node, exp.Window):
         return _special(node, terms, terms.window, "A window function")
+    if isinstance(node, exp.Subquery) and terms.subquery is not None:
+        return terms.subquery(node, terms)
     if isinstance(_unwrapped(node), AGGREGATE_NODES) and type(node) not in FUNCTIONS:
         return _special(node, terms, terms.aggregate, "An aggregate")
     handler = _HANDLERS.get(type(node))

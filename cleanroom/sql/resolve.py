@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from cleanroom.domain.expression import Missing, walk
+from cleanroom.domain.expression import Column, Missing, walk
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
-from cleanroom.domain.plan import Plan, Relation, expressions, relations, scans
+from cleanroom.domain.plan import Plan, Relation, expressions, inputs_of, relations, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.sql.extent import too_large
 from cleanroom.sql.parse import ParsedQuery
 from cleanroom.sql.resolution import Resolution, TooLarge
 from cleanroom.sql.select import translate_select
+from cleanroom.sql.set_operations import read_set_operation
 from cleanroom.sql.sources import Cte, Environment, Tables
 
 
@@ -52,15 +53,24 @@ def _refuse_unfinished(root: Relation, resolution: Resolution) -> None:
     if not scans(root):
         resolution.refuse("sql.unsupported", "The query reads no dataset.")
     for relation in relations(root):
+        known = {f.id for below in inputs_of(relation) for f in below.fields}
         for expression in expressions(relation):
             for node in walk(expression):
                 if isinstance(node, Missing):
                     resolution.refuse("sql.unsupported", "A part of the query has no meaning here.", node.at)
+                elif isinstance(node, Column) and node.field.id not in known:
+                    resolution.refuse(
+                        "sql.unsupported",
+                        f"{node.field.name} is a column of rows that are not there.",
+                        node.at,
+                        hint="A table of which only absence is asked has no values; nor has what a sub-query reads.",
+                    )
 
 
 def _select(tree: exp.Expr, outer: Environment, resolution: Resolution, unused: list[Relation]) -> Relation | None:
     """One SELECT with its common table expressions; each is read even where nothing uses it, and then kept in `unused`."""
-    if type(tree) is not exp.Select:
+    relation = None
+    if type(tree) not in (exp.Select, exp.Union, exp.Intersect, exp.Except):
         resolution.unsupported(tree, hint="Write each part as a SELECT.")
         return None
     environment = _environment(tree, outer, resolution)
@@ -68,7 +78,10 @@ def _select(tree: exp.Expr, outer: Environment, resolution: Resolution, unused: 
     def below(inner: exp.Expr, names: Environment) -> Relation | None:
         return _select(inner, names, resolution, unused)
 
-    relation = translate_select(tree, Tables(resolution, environment, below))
+    if isinstance(tree, exp.SetOperation):
+        relation = read_set_operation(tree, lambda side: below(side, environment), resolution)
+    elif isinstance(tree, exp.Select):
+        relation = translate_select(tree, Tables(resolution, environment, below))
     inherited = set(outer.values())
     for cte in environment.values():
         if cte not in inherited and not cte.used:
@@ -77,7 +90,7 @@ def _select(tree: exp.Expr, outer: Environment, resolution: Resolution, unused: 
     return relation
 
 
-def _environment(tree: exp.Select, outer: Environment, resolution: Resolution) -> Environment:
+def _environment(tree: exp.Expr, outer: Environment, resolution: Resolution) -> Environment:
     clause = tree.args.get("with_")
     if clause is None:
         return outer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cleanroom.domain.expression import Field
 from cleanroom.domain.identifiers import fold
@@ -24,23 +24,34 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The columns that a name may mean here. `merged` maps a column named in USING to the one field it stands for."""
+    """The columns that a name may mean here. `merged` maps a column named in USING to the one field it stands for.
+
+    `outer` is the scope around a sub-query: a name that means nothing inside may mean something there.
+    """
 
     members: tuple[Member, ...] = ()
     merged: dict[str, Field] = field(default_factory=dict)
+    outer: Scope | None = None
+
+    def joined(self, member: Member, merged: dict[str, Field] | None = None) -> Scope:
+        """The names with those of one more relation."""
+        return replace(self, members=(*self.members, member), merged={**self.merged, **(merged or {})})
 
     def find(self, column: str, table: str | None = None, schema: str | None = None) -> tuple[Field, ...]:
         """Every field that the name may mean: none is unknown, several are ambiguous."""
         wanted = fold(column)
         if table is None and wanted in self.merged:
             return (self.merged[wanted],)
-        return tuple(
+        found = tuple(
             f
             for member in self.members
             if table is None or member.answers_to(table, schema)
             for f in member.fields
             if fold(f.name) == wanted
         )
+        if found or self.outer is None or any(table and m.answers_to(table, schema) for m in self.members):
+            return found
+        return self.outer.find(column, table, schema)
 
     @property
     def fields(self) -> tuple[Field, ...]:

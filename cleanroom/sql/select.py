@@ -8,17 +8,34 @@ from functools import cache, partial
 
 from sqlglot import exp
 
-from cleanroom.domain.expression import Call, Column, Expression, Field, Literal, Missing, SortKey, fields_of
+from cleanroom.domain.dependencies import is_per_unit
+from cleanroom.domain.expression import Column, Expression, Field, Literal, Missing, SortKey, fields_of
 from cleanroom.domain.identifiers import fold
-from cleanroom.domain.plan import Aggregate, Filter, Limit, Project, Relation, Sort, Window
-from cleanroom.domain.types import BOOLEAN
+from cleanroom.domain.plan import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    OneRow,
+    Project,
+    Relation,
+    Sort,
+    Window,
+)
 from cleanroom.sql.aggregation import Calls, direction
-from cleanroom.sql.expressions import AGGREGATE_NODES, condition, translate
+from cleanroom.sql.audiences import audience_of, parts_of, with_audiences
+from cleanroom.sql.expressions import AGGREGATE_NODES, MOST_LIST_ITEMS, condition, translate
+from cleanroom.sql.grains import several_grains
+from cleanroom.sql.grouping import Grouping, read_grouping
+from cleanroom.sql.joins import conjuncts, joined
+from cleanroom.sql.limits import limited
 from cleanroom.sql.nodes import place_of
-from cleanroom.sql.sources import From, Tables, join_all, read_from
+from cleanroom.sql.sources import From, Tables, read_from
 from cleanroom.sql.terms import Terms
 
 MOST_OUTPUTS = 50
+_JOIN_IT = "Compute it over groups, or join what it reads."
 _CLAUSES = (
     "expressions",
     "from_",
@@ -57,7 +74,7 @@ def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
     if not select.expressions:
         tables.resolution.unsupported(select, "A SELECT that selects nothing", "Name its outputs.")
     source = read_from(select, tables)
-    if not source.relations:
+    if not source.entries:
         return None
     relation = _filtered(select, source, tables)
     items = _items(select, source, tables)
@@ -65,35 +82,20 @@ def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
 
 
 def _filtered(select: exp.Select, source: From, tables: Tables) -> Relation:
-    """FROM joined on every equality between two of its tables, then filtered by what else ON and WHERE say."""
-    terms = Terms(tables.resolution, source.scope, "ON")
-    parts = [part for tree in source.conditions for part in _conjuncts(condition(tree, terms))]
+    """FROM joined, filtered by what ON and WHERE say, and brought down to the audiences that WHERE asks for."""
     where = select.args.get("where")
-    if where is not None:
-        aliases = _lazy_aliases(_named(select), Terms(tables.resolution, source.scope, "WHERE"))
-        terms = replace(terms, clause="WHERE", aliases=aliases, column_wins=True)
-        parts += _conjuncts(condition(where.this, terms))
-    equal = [(part, _pair(part)) for part in parts]
-    pairs = source.pairs + tuple(pair for _, pair in equal if pair is not None)
-    joined, idle = join_all(source, pairs, tables)
-    remaining = [part for part, pair in equal if pair is None or pairs.index(pair) in idle]
-    if not remaining:
-        return joined
-    predicate = remaining[0] if len(remaining) == 1 else Call("and", tuple(remaining), BOOLEAN)
-    return Filter(joined, predicate, joined.released)
-
-
-def _conjuncts(expression: Expression) -> list[Expression]:
-    if isinstance(expression, Call) and expression.function == "and":
-        return [part for argument in expression.arguments for part in _conjuncts(argument)]
-    return [expression]
-
-
-def _pair(expression: Expression) -> tuple[Column, Column] | None:
-    match expression:
-        case Call(function="eq", arguments=(Column() as left, Column() as right)):
-            return left, right
-    return None
+    if where is None:
+        return joined(source, [], tables)
+    tables.resolution.read_whole(where, "this")
+    aliases = _lazy_aliases(_named(select), Terms(tables.resolution, source.scope, "WHERE"))
+    terms = Terms(tables.resolution, source.scope, "WHERE", aliases=aliases, column_wins=True)
+    trees = parts_of(where.this)
+    if len(trees) > MOST_LIST_ITEMS:
+        tables.resolution.refuse("sql.too_large", f"A condition may have {MOST_LIST_ITEMS} parts.", where)
+        trees = trees[:MOST_LIST_ITEMS]
+    asked = [found for tree in trees if (found := audience_of(tree)) is not None]
+    parts = [part for tree in trees if audience_of(tree) is None for part in conjuncts(condition(tree, terms))]
+    return with_audiences(joined(source, parts, tables), asked, terms, tables)
 
 
 def _named(select: exp.Select) -> list[Item]:
@@ -127,15 +129,17 @@ def _items(select: exp.Select, source: From, tables: Tables) -> list[Item]:
 
 
 def _star(node: exp.Expr, source: From, tables: Tables) -> list[Item]:
-    simple = isinstance(node, exp.Star) and not any(node.args.values())
-    if not simple or not all(relation.released for relation in source.relations):
-        tables.resolution.refuse(
-            "output.not_aggregate", "A star over rows of people is not accepted.", node, hint="Name the columns."
-        )
+    """Every column of every table, or of the one that is named, by its name."""
+    star = node if isinstance(node, exp.Star) else node.this
+    table = None if isinstance(node, exp.Star) else node.args.get("table")
+    named = [m for m in source.scope.members if table is None or m.answers_to(str(table.this), None)]
+    further = not isinstance(node, exp.Star) and (node.args.get("db") or node.args.get("catalog"))
+    if any(star.args.values()) or further or not named:
+        tables.resolution.unsupported(node, "This kind of star", "Name the columns.")
         return []
     return [
         Item(exp.column(exp.to_identifier(f.name, quoted=True), table=member.name), f.name)
-        for member in source.scope.members
+        for member in named
         for f in member.fields
     ]
 
@@ -148,13 +152,16 @@ class _Select:
         self.resolution = tables.resolution
         self.base = Terms(self.resolution, source.scope, "SELECT")
         self.calls = Calls(self.resolution, private=not below.released)
+        self.grains: tuple[tuple[Field, ...], ...] = ()
+        self.scalars: list[Relation] = []
 
     def relation(self) -> Relation:
         self.calls.grouped = self._is_grouped()
         if self.calls.grouped:
             self.calls.base = frozenset(f.id for f in self.below.fields)
             self.calls.keys = self._keys()
-        after = replace(self.base, aggregate=self.calls.aggregate, window=self.calls.window)
+            self.calls.per_unit = self._is_per_unit(self.below, self.calls.keys)
+        after = replace(self.base, aggregate=self.calls.aggregate, window=self.calls.window, subquery=self._scalar)
         outputs = [
             Output(item.name or _name_of(item.tree), self.calls.settle(translate(item.tree, after)))
             for item in self.items
@@ -166,6 +173,26 @@ class _Select:
         order = self._order(replace(after, clause="ORDER BY"), outputs)
         return self._stack(outputs, having, qualify, order)
 
+    def _is_per_unit(self, below: Relation, keys: tuple[Field, ...]) -> bool:
+        return not below.released and is_per_unit(below, keys, self.resolution.policy.datasets)
+
+    def _scalar(self, node: exp.Expr, _: Terms) -> Expression:
+        """The one value of a sub-query of groups that has at most one row; NULL where that row is withheld."""
+        self.resolution.read_whole(node, "this")
+        found = self.tables.select(node.this, self.tables.environment)
+        if found is None:
+            return Missing(place_of(node))
+        grouped = self.calls.grouped and not self.calls.per_unit
+        if not found.released or not (self.below.released or grouped):
+            return self.resolution.unsupported(node, "A sub-query as a value among rows of people", _JOIN_IT)
+        if len(found.fields) != 1 or not _has_one_row(found):
+            return self.resolution.unsupported(
+                node, "A sub-query as a value that may have several rows or columns", "Aggregate it to one value."
+            )
+        if found.fields[0].id not in {f.id for scalar in self.scalars for f in scalar.fields}:
+            self.scalars.append(found)
+        return Column(replace(found.fields[0], nullable=True), place_of(node))
+
     def _is_grouped(self) -> bool:
         if self.tree.args.get("group") or self.tree.args.get("having"):
             return True
@@ -174,26 +201,32 @@ class _Select:
         return any(_has_aggregate(tree) for tree in clauses)
 
     def _keys(self) -> tuple[Field, ...]:
+        """The key of each written GROUP BY entry, each once; `grains` says which of them each grain has."""
         group = self.tree.args.get("group")
         if group is None:
             return ()
-        self.resolution.read_whole(group, "expressions", "all")
         if group.args.get("all"):
+            self.resolution.read_whole(group, "all")
             trees = [item.tree for item in self.items if not _has_aggregate(item.tree, windows=True)]
+            grouping = Grouping((tuple(trees),))
         else:
-            trees = [part for tree in group.expressions for part in self._key_trees(tree)]
+            grouping = read_grouping(group, self._key_trees, self.resolution)
         terms = self._key_terms()
-        keys: list[Field] = []
-        for tree in trees:
+        made: dict[int, Field] = {}
+        for tree in grouping.trees:
             listed = any(tree is item.tree for item in self.items)
             expression = translate(tree, self.base if listed else terms(tree))
-            if isinstance(expression, Literal) or any(expression == key.origin for key in keys):
-                continue
-            nullable = expression.field.nullable if isinstance(expression, Column) else True
-            keys.append(
-                self.resolution.field(self._key_name(tree), expression.type, nullable=nullable, origin=expression)
-            )
-        return tuple(keys)
+            known = next((key for key in made.values() if key.origin == expression), None)
+            if known is not None:
+                made[id(tree)] = known
+            elif not isinstance(expression, Literal):
+                nullable = expression.field.nullable if isinstance(expression, Column) else True
+                made[id(tree)] = self.resolution.field(
+                    self._key_name(tree), expression.type, nullable=nullable, origin=expression
+                )
+        grains = [tuple(dict.fromkeys(made[id(t)] for t in grain if id(t) in made)) for grain in grouping.grains]
+        self.grains = tuple(grains) if len(grains) > 1 else ()
+        return tuple(dict.fromkeys(made.values()))
 
     def _key_terms(self) -> Callable[[exp.Expr], Terms]:
         """What names mean in a GROUP BY entry: a bare name may be an output's, inside an expression columns win."""
@@ -264,9 +297,9 @@ class _Select:
         order: tuple[SortKey, ...],
     ) -> Relation:
         """The clauses upon each other, in the order in which SQL means them."""
-        relation = self.below
-        if self.calls.grouped:
-            relation = Aggregate(relation, self.calls.keys, tuple(self.calls.measures), True, place_of(self.tree))
+        relation = self._aggregated() if self.calls.grouped else self.below
+        for scalar in self.scalars:
+            relation = Join(relation, scalar, JoinKind.LEFT, (), True, place_of(self.tree))
         if having is not None:
             relation = Filter(relation, having, relation.released)
         if self.calls.windows:
@@ -276,10 +309,17 @@ class _Select:
         fields = tuple(self._output_field(output) for output in outputs)
         if self.tree.args.get("distinct") is not None:
             relation = Project(relation, fields, relation.released)
-            return self._limited(*self._distinct(relation, order))
+            return limited(self.tree, *self._distinct(relation, order), self.resolution)
         sort, hidden = self._sort_over(fields, order)
-        relation = self._limited(Project(relation, fields + hidden, relation.released), sort)
+        made = Project(relation, fields + hidden, relation.released)
+        relation = limited(self.tree, made, sort, self.resolution)
         return self._without(relation, fields) if hidden else relation
+
+    def _aggregated(self) -> Relation:
+        at, measures = place_of(self.tree), tuple(self.calls.measures)
+        if not self.grains:
+            return Aggregate(self.below, self.calls.keys, measures, not self.calls.per_unit, at)
+        return several_grains(self.below, self.calls, self.grains, at)
 
     def _output_field(self, output: Output) -> Field:
         expression = output.expression
@@ -313,31 +353,28 @@ class _Select:
                 self.resolution.unsupported(self.tree.args["order"], "ORDER BY of what DISTINCT does not select")
                 continue
             sort.append(replace(item, expression=Column(by_origin[id(known)])))
-        return Aggregate(relation, keys, (), True, place_of(self.tree)), tuple(sort)
-
-    def _limited(self, relation: Relation, sort: tuple[SortKey, ...]) -> Relation:
-        if sort:
-            relation = Sort(relation, sort, relation.released)
-        limit, offset = self._whole("limit"), self._whole("offset")
-        if limit is not None or offset:
-            at = place_of(self.tree.args.get("limit") or self.tree.args["offset"]) or place_of(self.tree)
-            relation = Limit(relation, limit, offset or 0, relation.released, at)
-        return relation
-
-    def _whole(self, clause: str) -> int | None:
-        node = self.tree.args.get(clause)
-        if node is None:
-            return None
-        self.resolution.read_whole(node, "expression")
-        value = node.args.get("expression")
-        if isinstance(value, exp.Literal) and value.is_int and int(str(value.this)) < 2**31:
-            return int(str(value.this))
-        self.resolution.unsupported(node, f"A computed {clause.upper()}", "Write a whole number.")
-        return None
+        released = not self._is_per_unit(relation, keys)
+        return Aggregate(relation, keys, (), released, place_of(self.tree)), tuple(sort)
 
     def _without(self, relation: Relation, fields: tuple[Field, ...]) -> Relation:
         again = tuple(self.resolution.field(f.name, f.type, nullable=f.nullable, origin=Column(f)) for f in fields)
         return Project(relation, again, relation.released)
+
+
+def _has_one_row(relation: Relation) -> bool:
+    """Whether the relation has one row at most, whatever the data."""
+    match relation:
+        case OneRow():
+            return True
+        case Aggregate(keys=keys):
+            return not keys
+        case Limit(count=count):
+            return count is not None and count <= 1
+        case Project(input=below) | Filter(input=below) | Window(input=below) | Sort(input=below):
+            return _has_one_row(below)
+        case Join(kind=JoinKind.LEFT, keys=()):
+            return _has_one_row(relation.left) and _has_one_row(relation.right)
+    return False
 
 
 def _given(expression: Expression) -> Expression:

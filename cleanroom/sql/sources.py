@@ -1,15 +1,15 @@
-"""FROM and JOIN → one relation and the names in it. Datasets, common table expressions, derived tables; inner joins."""
+"""FROM and JOIN → their relations, how each is joined, and the names in them: datasets, CTEs, derived tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from cleanroom.domain.expression import Column, Field, SourceColumn
+from cleanroom.domain.expression import Column, Field, Place, SourceColumn
 from cleanroom.domain.identifiers import DatasetName, fold
-from cleanroom.domain.plan import Join, JoinKind, OneRow, Project, Relation, Scan
+from cleanroom.domain.plan import JoinKind, OneRow, Project, Relation, Scan
 from cleanroom.domain.policy import Dataset
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
@@ -45,22 +45,38 @@ class Tables:
 
 
 @dataclass(frozen=True, slots=True)
-class From:
-    """Everything FROM names: relations in order, the pairs that USING equates, the trees of all ON conditions."""
+class Entry:
+    """One relation of FROM, and how it is joined with those before it.
 
-    relations: tuple[Relation, ...] = ()
-    scope: Scope = field(default_factory=Scope)
+    `mirrored`: it is the side that is kept, those before it the side that may be missing (RIGHT JOIN). `pairs` are what
+    USING equates, `conditions` the trees of ON.
+    """
+
+    relation: Relation
+    kind: JoinKind = JoinKind.INNER
+    mirrored: bool = False
     pairs: tuple[tuple[Column, Column], ...] = ()
     conditions: tuple[exp.Expr, ...] = ()
+    at: Place | None = None
 
 
-def read_from(select: exp.Select, tables: Tables) -> From:
-    """What the SELECT's FROM clause names; findings for what it may not."""
+@dataclass(frozen=True, slots=True)
+class From:
+    """Everything FROM names, in order. `scope` are its names; `inside` also those that only ON may use (SEMI, ANTI)."""
+
+    entries: tuple[Entry, ...] = ()
+    scope: Scope = field(default_factory=Scope)
+    inside: Scope = field(default_factory=Scope)
+
+
+def read_from(select: exp.Select, tables: Tables, outer: Scope | None = None) -> From:
+    """What the SELECT's FROM clause names; findings for what it may not. `outer` are names that a sub-query may use too."""
+    start = From(scope=Scope(outer=outer), inside=Scope(outer=outer))
     clause = select.args.get("from_")
     if clause is None:
-        return From((OneRow(),))
+        return replace(start, entries=(Entry(OneRow()),))
     tables.resolution.read_whole(clause, "this")
-    found = _add(From(), clause.this, None, tables)
+    found = _add(start, clause.this, None, tables)
     for join in select.args.get("joins") or []:
         found = _add(found, join.this, join, tables)
     return found
@@ -71,19 +87,19 @@ def _add(found: From, node: exp.Expr, join: exp.Join | None, tables: Tables) -> 
     if member is None:
         return found
     relation, names = member
-    scope = Scope((*found.scope.members, names), found.scope.merged)
-    _refuse_same_name(found.scope, names, node, tables)
-    pairs, merged = _using(join, found.scope, names, tables) if join is not None else ((), {})
-    conditions = found.conditions
-    if join is not None:
-        _read_join(join, tables)
-        conditions += (join.args["on"],) if join.args.get("on") is not None else ()
-    return From(
-        (*found.relations, relation),
-        Scope(scope.members, {**scope.merged, **merged}),
-        found.pairs + pairs,
-        conditions,
-    )
+    _refuse_same_name(found.inside, names, node, tables)
+    if join is None:
+        return From((*found.entries, Entry(relation)), found.scope.joined(names), found.inside.joined(names))
+    kind, mirrored = _kind(join, relation, tables)
+    pairs, merged = _using(join, found.scope, names, tables)
+    if mirrored:
+        merged = {name: theirs.field for (_, theirs), name in zip(pairs, merged, strict=True)}
+    on = join.args.get("on")
+    at = place_of(on) if on is not None else place_of(node)
+    entry = Entry(relation, kind, mirrored, pairs, (on,) if on is not None else (), at)
+    inside = found.inside.joined(names, merged)
+    hidden = kind in (JoinKind.SEMI, JoinKind.ANTI)
+    return From((*found.entries, entry), found.scope if hidden else found.scope.joined(names, merged), inside)
 
 
 def _refuse_same_name(scope: Scope, names: Member, node: exp.Expr, tables: Tables) -> None:
@@ -94,19 +110,41 @@ def _refuse_same_name(scope: Scope, names: Member, node: exp.Expr, tables: Table
         )
 
 
-def _read_join(join: exp.Join, tables: Tables) -> None:
-    """A finding where the join is not an inner one; the rest of the query is then read as if it were."""
+_KINDS: dict[tuple[str, str], tuple[JoinKind, bool]] = {
+    ("", ""): (JoinKind.INNER, False),
+    ("", "INNER"): (JoinKind.INNER, False),
+    ("", "CROSS"): (JoinKind.INNER, False),
+    ("LEFT", ""): (JoinKind.LEFT, False),
+    ("LEFT", "OUTER"): (JoinKind.LEFT, False),
+    ("RIGHT", ""): (JoinKind.LEFT, True),
+    ("RIGHT", "OUTER"): (JoinKind.LEFT, True),
+    ("FULL", ""): (JoinKind.FULL, False),
+    ("FULL", "OUTER"): (JoinKind.FULL, False),
+    ("", "SEMI"): (JoinKind.SEMI, False),
+    ("", "ANTI"): (JoinKind.ANTI, False),
+    ("LEFT", "SEMI"): (JoinKind.SEMI, False),
+    ("LEFT", "ANTI"): (JoinKind.ANTI, False),
+}
+
+
+def _kind(join: exp.Join, relation: Relation, tables: Tables) -> tuple[JoinKind, bool]:
+    """The kind of join; with a finding, an inner one, where it is none that is read: the rest is then judged all the same."""
     tables.resolution.read_whole(join, "this", "on", "using", "kind", "side", "method")
-    side = str(join.args.get("side") or "").upper()
-    kind = str(join.args.get("kind") or "").upper()
-    method = str(join.args.get("method") or "").upper()
-    if method:
-        tables.resolution.unsupported(join, f"A {method} join", hint="Write the join with ON.")
-    elif side or kind not in ("", "INNER", "CROSS"):
-        name = " ".join(word for word in (side, kind) if word)
+    side, kind, method = (str(join.args.get(slot) or "").upper() for slot in ("side", "kind", "method"))
+    known = _KINDS.get((side, kind))
+    if method or known is None:
+        word = method or " ".join(part for part in (side, kind) if part)
+        tables.resolution.unsupported(join, f"A {word} join", hint="Write the join with ON.")
+        return JoinKind.INNER, False
+    if known[0] is JoinKind.FULL and not relation.released:
         tables.resolution.refuse(
-            "join.not_allowed", f"A {name} join is not allowed.", join, hint="Use JOIN … ON with equal join columns."
+            "join.not_allowed",
+            "A FULL join of rows of people is not allowed.",
+            join,
+            hint="Join with LEFT JOIN, keeping the side that you count.",
         )
+        return JoinKind.INNER, False
+    return known
 
 
 def _using(
@@ -116,7 +154,7 @@ def _using(
     merged: dict[str, Field] = {}
     for name in join.args.get("using") or []:
         word = str(name.this) if isinstance(name, exp.Identifier) else str(name.name)
-        ours, theirs = left.find(word), Scope((right,)).find(word)
+        ours, theirs = replace(left, outer=None).find(word), Scope((right,)).find(word)
         if len(ours) != 1 or len(theirs) != 1:
             code = "name.ambiguous" if len(ours) > 1 or len(theirs) > 1 else "name.unknown"
             tables.resolution.refuse(code, f"{word} is not one column on each side of USING.", name)
@@ -130,7 +168,7 @@ def _member(node: exp.Expr, tables: Tables) -> tuple[Relation, Member] | None:
     match node:
         case exp.Table(this=exp.Identifier()):
             return _table(node, tables)
-        case exp.Subquery(this=exp.Select()):
+        case exp.Subquery(this=exp.Select() | exp.SetOperation()):
             return _derived(node, tables)
     tables.resolution.unsupported(node, "Anything but a dataset, a common table expression or a sub-select in FROM")
     return None
@@ -216,30 +254,3 @@ def _cte(cte: Cte, name: str, tables: Tables) -> tuple[Relation, Member] | None:
 def _again(relation: Relation, resolution: Resolution) -> Relation:
     fields = tuple(resolution.field(f.name, f.type, nullable=f.nullable, origin=Column(f)) for f in relation.fields)
     return Project(relation, fields, relation.released)
-
-
-def join_all(found: From, pairs: tuple[tuple[Column, Column], ...], tables: Tables) -> tuple[Relation, tuple[int, ...]]:
-    """The relations joined from left to right on the pairs, and the indexes of the pairs that joined nothing."""
-    joined, used = found.relations[0], set[int]()
-    for right in found.relations[1:]:
-        left_ids, right_ids = {f.id for f in joined.fields}, {f.id for f in right.fields}
-        keys: list[tuple[Column, Column]] = []
-        for index, (one, other) in enumerate(pairs):
-            if one.field.id in left_ids and other.field.id in right_ids:
-                keys.append((one, other))
-                used.add(index)
-            elif other.field.id in left_ids and one.field.id in right_ids:
-                keys.append((other, one))
-                used.add(index)
-        if joined.released != right.released:
-            tables.resolution.refuse(
-                "sql.unsupported",
-                "A released result is not joined with rows.",
-                hint="Make both sides releases with the same keys, then join them.",
-            )
-        elif joined.released and not keys:
-            tables.resolution.refuse("join.not_allowed", "Released results are joined by equal columns.")
-        at = next((column.at for pair in keys for column in pair if column.at), None)
-        at = at or (right.at if isinstance(right, Scan) else None)
-        joined = Join(joined, right, JoinKind.INNER, tuple(keys), joined.released and right.released, at)
-    return joined, tuple(i for i in range(len(pairs)) if i not in used)

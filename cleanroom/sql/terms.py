@@ -22,8 +22,8 @@ class Terms:
     """The clause being read.
 
     `aliases` are the select list's names where the clause may use them. Where a column has the same name, and the two
-    mean different things, the name is refused, or means the column where `column_wins`. `aggregate` and `window`
-    translate such calls, None where the clause has none.
+    mean different things, the name is refused, or means the column where `column_wins`. `aggregate`, `window` and
+    `subquery` translate such calls and sub-queries that are values, None where the clause has none.
     """
 
     resolution: Resolution
@@ -32,11 +32,12 @@ class Terms:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     aggregate: Special | None = None
     window: Special | None = None
+    subquery: Special | None = None
     column_wins: bool = False
 
     def without_specials(self, clause: str) -> Terms:
-        """The same names, in a place that holds neither aggregates nor windows."""
-        return replace(self, clause=clause, aggregate=None, window=None)
+        """The same names, in a place that holds neither aggregates nor windows nor sub-queries."""
+        return replace(self, clause=clause, aggregate=None, window=None, subquery=None)
 
     def column(self, node: exp.Column) -> Expression:
         """The field that a column name means here."""

@@ -1,0 +1,78 @@
+"""Values computed within a privacy unit → what they tell about a column, and whether their rows may be counted (SEMANTICS 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cleanroom.domain.expression import AggregateCall, Call, Column, Literal, WindowCall
+from cleanroom.domain.finding import Finding
+from cleanroom.domain.plan import Aggregate, Plan, scans
+from cleanroom.domain.policy import Policy
+from cleanroom.rules.uses import Around, Derived, Occurrence, Under, per_unit_tables
+
+_TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
+_COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """How a column's value got out of its unit. `outside` is what stands around the per-unit value.
+
+    `conditional`: it only decided which rows the aggregate took.
+    """
+
+    call: AggregateCall | WindowCall
+    outside: tuple[Around, ...]
+    conditional: bool = False
+
+    @property
+    def takes_a_value(self) -> bool:
+        """Whether the per-unit value is one of the column's."""
+        return self.call.function in _TAKES_A_VALUE and not self.conditional
+
+    @property
+    def adds_up(self) -> bool:
+        return self.call.function in ("sum", "avg") and not self.conditional
+
+    @property
+    def only_compared(self) -> bool:
+        """Whether the per-unit value leaves only as the answer to a comparison with literals."""
+        inner = next((node for node in reversed(self.outside) if not isinstance(node, Column)), None)
+        if not isinstance(inner, Call) or inner.function not in _COMPARING:
+            return False
+        return sum(isinstance(argument, Literal) for argument in inner.arguments) == len(inner.arguments) - 1
+
+
+def through(found: Occurrence) -> Through | None:
+    """The innermost per-unit computation around the column; None where it is not in one."""
+    for index in range(len(found.around) - 1, -1, -1):
+        match found.around[index]:
+            case AggregateCall() | WindowCall() as call:
+                return Through(call, found.around[:index])
+            case Under(call=call):
+                return Through(call, found.around[:index], conditional=True)
+    return None
+
+
+def uncounted(values: Iterable[Derived], plan: Plan, policy: Policy) -> Iterator[Finding]:
+    """A per-unit COUNT(*) leaves its unit only where every owner of its rows lets rows be counted."""
+    tables = per_unit_tables(plan)
+    for value in values:
+        if value.call.function == "count_rows":
+            for table in tables:
+                if value.field in table.measures:
+                    yield from _uncounted(value, table, policy)
+
+
+def _uncounted(value: Derived, table: Aggregate, policy: Policy) -> Iterator[Finding]:
+    for scan in scans(table.input):
+        rule = policy.rules.get(scan.dataset)
+        if rule is not None and not rule.count_rows:
+            yield Finding(
+                "aggregate.not_allowed",
+                f"Rows of {scan.dataset} may not be counted.",
+                scan.dataset,
+                at=value.call.at or value.at,
+                hint="Count a column whose owner lists count, or the people with COUNT(DISTINCT …).",
+            )

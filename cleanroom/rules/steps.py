@@ -1,0 +1,212 @@
+"""An approved release → its private step: whom to count, under which conditions, beside which other grains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cleanroom.domain.dependencies import Facts, column, facts
+from cleanroom.domain.expression import (
+    AggregateCall,
+    Column,
+    Expression,
+    Field,
+    SortKey,
+    Value,
+    WindowCall,
+    fields_of,
+    inputs,
+)
+from cleanroom.domain.plan import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Project,
+    Relation,
+    Sort,
+    Window,
+    carried,
+    expressions,
+    relations,
+    scans,
+    units_of,
+)
+from cleanroom.domain.policy import Policy, SmallGroups
+from cleanroom.domain.steps import ConditionalCell, PrivateStep, Removal, contains
+from cleanroom.rules.cells import condition_of
+from cleanroom.rules.optional import asked_sources
+from cleanroom.rules.populations import in_words_of
+from cleanroom.rules.uses import occurrences, source_column
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The conditions of a release's cells, each once."""
+
+    conditions: tuple[Expression, ...]
+    cells: tuple[ConditionalCell, ...]
+
+
+def private_step(
+    table: str, release: Aggregate, family: Sequence[Aggregate], policy: Policy, minimum: int
+) -> PrivateStep:
+    """The step of one release; `family` are the releases over the same rows, itself among them."""
+    known = facts(release.input, policy.datasets)
+    units = _counted_units(known)
+    optional = frozenset(unit.field for unit in known.units if unit.optional)
+    asked = asked_sources(release)
+    cells = _cells(release, known)
+    removals = tuple(_removals(release))
+    finer, beside = _grains(release, family)
+    small, public = _small_groups(release, policy)
+    alone = not (finer or beside or removals)
+    settled = replace(release, input=_settled(release.input, _read(release, cells, units)))
+    return PrivateStep(
+        table=table,
+        aggregate=settled,
+        units=units,
+        conditions=cells.conditions,
+        conditional=cells.cells,
+        distinct_measures=tuple(c.measure for c in cells.cells if _call(c.measure).function == "count_distinct"),
+        minimum_units=minimum,
+        optional=optional,
+        unasked=frozenset(u.field for u in known.units if u.optional and u.scan.source not in asked),
+        removals=removals,
+        finer=finer,
+        beside=beside,
+        small_groups=small if alone else SmallGroups.DROP,
+        public_keys=public if alone else (),
+        cell_minimums=tuple(_minimums(release, policy, minimum)),
+    )
+
+
+def _call(measure: Field) -> AggregateCall:
+    assert isinstance(measure.origin, AggregateCall)
+    return measure.origin
+
+
+def _counted_units(known: Facts) -> tuple[Field, ...]:
+    """The units of the sources, one for each set that joins make equal on every row."""
+    kept: list[Field] = []
+    for unit in known.units:
+        same = known.same(column(unit.field)) if not unit.optional else frozenset({column(unit.field)})
+        if not any(column(other) in same for other in kept):
+            kept.append(unit.field)
+    return tuple(kept)
+
+
+def _cells(release: Aggregate, known: Facts) -> _Cells:
+    conditions: list[Expression] = []
+    cells: list[ConditionalCell] = []
+    for measure in release.measures:
+        found = condition_of(_call(measure), known)
+        if found is not None:
+            conditions += [c for c in (found.own, *found.splits) if c not in conditions]
+            cells.append(ConditionalCell(measure, conditions.index(found.own)))
+    return _Cells(tuple(dict.fromkeys(conditions)), tuple(cells))
+
+
+def _removals(release: Aggregate) -> Iterator[Removal]:
+    """For each anti-join below: the release's rows with those who have a match in its place."""
+    for node in relations(release.input):
+        if isinstance(node, Join) and node.kind is JoinKind.ANTI:
+            inside = _instead(release.input, node)
+            if inside is None:
+                matched: Relation = replace(node, kind=JoinKind.SEMI)
+                yield Removal(matched, (), units_of(matched))
+            else:
+                yield Removal(inside, release.keys, units_of(inside))
+
+
+def _instead(relation: Relation, node: Join) -> Relation | None:
+    """The relation with the anti-join turned into a semi-join; None where groups or windows are computed after it."""
+    if relation is node:
+        return replace(node, kind=JoinKind.SEMI)
+    if not any(below is node for below in relations(relation)):
+        return relation
+    match relation:
+        case Filter(input=below) | Project(input=below):
+            inner = _instead(below, node)
+            return None if inner is None else replace(relation, input=inner)
+        case Join(left=left, right=right):
+            one, other = _instead(left, node), _instead(right, node)
+            return None if one is None or other is None else replace(relation, left=one, right=other)
+    return None
+
+
+def _grains(
+    release: Aggregate, family: Sequence[Aggregate]
+) -> tuple[tuple[tuple[Field, ...], ...], tuple[tuple[Field, ...], ...]]:
+    """The key sets of the family that contain this release's, finest first, and those that cross it."""
+    finer: list[tuple[Field, ...]] = []
+    beside: list[tuple[Field, ...]] = []
+    for other in family:
+        keys = in_words_of(release, other)
+        assert keys is not None
+        if contains(keys, release.keys):
+            same = contains(release.keys, keys)
+            if not same and not any(contains(k, keys) and contains(keys, k) for k in finer):
+                finer.append(keys)
+        elif not contains(release.keys, keys) and not any(contains(k, keys) and contains(keys, k) for k in beside):
+            beside.append(keys)
+    return tuple(sorted(finer, key=len, reverse=True)), tuple(beside)
+
+
+def _small_groups(release: Aggregate, policy: Policy) -> tuple[SmallGroups, tuple[tuple[Value, ...], ...]]:
+    """What becomes of small groups: the strictest of the owners'. BLANK needs every key to have a public domain."""
+    wanted = {policy.rules[scan.dataset].small_groups for scan in scans(release.input)}
+    strictest = next(choice for choice in SmallGroups if choice in wanted)
+    if strictest is not SmallGroups.BLANK:
+        return (strictest if release.keys else SmallGroups.DROP), ()
+    domains = [_domain(key, policy) for key in release.keys]
+    public = tuple(domain for domain in domains if domain)
+    return (SmallGroups.BLANK, public) if public and len(public) == len(domains) else (SmallGroups.DROP, ())
+
+
+def _domain(key: Field, policy: Policy) -> tuple[Value, ...]:
+    """The values that the key can have, as its owner made public; none where it is no bare column of such."""
+    found = None if isinstance(key.origin, AggregateCall | WindowCall) else source_column(Column(key))
+    declared = None if found is None else policy.datasets[found[0].dataset].column(found[0].column)
+    return () if declared is None or declared.values is None else declared.values
+
+
+def _minimums(release: Aggregate, policy: Policy, minimum: int) -> Iterator[tuple[Field, int]]:
+    """Measures of columns whose owners ask for more people than rows need."""
+    for measure in release.measures:
+        used = [found for part in inputs(measure.origin) for found in occurrences(part)]
+        asked = [policy.rules[found.dataset].column(found.column.column).minimum_units for found in used]
+        most = max((least for least in asked if least is not None), default=0)
+        if most > minimum:
+            yield measure, most
+
+
+def _read(release: Aggregate, cells: _Cells, units: tuple[Field, ...]) -> frozenset[Field]:
+    """Every field that the step reads anyway."""
+    found: set[Field] = set(units)
+    for relation in relations(release):
+        found |= {f for expression in expressions(relation) for f in fields_of(expression)}
+    return frozenset(found | {f for condition in cells.conditions for f in fields_of(condition)})
+
+
+def _settled(relation: Relation, read: frozenset[Field]) -> Relation:
+    """The relation with windows over rows ordered to the end: rows that an ORDER BY does not tell apart come in the same
+    order in every run."""
+    match relation:
+        case Window(input=below, calls=calls, released=False):
+            known = sorted(read & carried(below), key=lambda f: f.id)
+            return replace(relation, input=_settled(below, read), calls=tuple(_ordered(call, known) for call in calls))
+        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
+            return replace(relation, input=_settled(relation.input, read))
+        case Join(left=left, right=right):
+            return replace(relation, left=_settled(left, read), right=_settled(right, read))
+    return relation
+
+
+def _ordered(call: Field, known: Sequence[Field]) -> Field:
+    origin = call.origin
+    assert isinstance(origin, WindowCall)
+    if not origin.order:
+        return call
+    return replace(call, origin=replace(origin, order=(*origin.order, *(SortKey(Column(f)) for f in known))))
