@@ -24,7 +24,6 @@ from cleanroom.sql.render_counts import (
     grouped,
     least_classes,
     same,
-    too_few,
 )
 from cleanroom.sql.render_expression import render_expression
 from cleanroom.sql.render_rows import made_from, provided
@@ -35,11 +34,17 @@ def grained(base: Base, step: PrivateStep, carried: Sequence[Field]) -> Base:
     """The same rows (of columns `carried`), each with h<i>: the shown group of the finer set i that it is in, or 0.
 
     Afterwards there is a table `_every` of the rows with all keys of all sets.
+    ValueError: sets that are not as `PrivateStep` has them.
     """
+    own = step.aggregate.keys
+    if not all(keys and contains(keys, own) for keys in step.finer):
+        raise ValueError("a finer set of keys that lacks some of the step's")
+    if any(contains(keys, own) or contains(own, keys) for keys in step.beside):
+        raise ValueError("sets of keys beside each other of which one contains the other")
     names = _key_names(step)
     columns = [f"{text} AS {name}" for text, name in names.items()]
     every = f"SELECT {', '.join([*columns, *map(name_of, carried)])} FROM ({base.source})"
-    shown = [_shown(step, number) for number in range(len(step.finer))]
+    shown = [_shown(step, number) for number in range(len(_sets(step)))]
     return Base(
         (*base.tables, Table("_every", every, materialized=True), *shown),
         _flagged(step, range(len(step.finer))),
@@ -70,18 +75,32 @@ def grain_counts(step: PrivateStep, base: Base) -> Iterator[Table]:
     """What a step with finer key sets, or some beside it, counts besides what its own groups hold."""
     yield from (_shared(step, measure, base.names) for measure in (distinct_counts(step) if step.finer else ()))
     if step.beside:
-        sets = [_names(step, keys) for keys in (step.aggregate.keys, *step.beside)]
-        small = (f"SELECT 1 AS few FROM _every{grouped(keys)} HAVING {too_few(step)}" for keys in sets)
-        counts = [f"(SELECT count(*) AS few FROM ({query})) AS w{i}" for i, query in enumerate(small)]
-        total = " + ".join(f"w{i}.few" for i in range(len(counts)))
-        query = f"SELECT ({total}) AS w FROM {' CROSS JOIN '.join(counts)}"
+        crossing = range(len(step.finer), len(_sets(step)))
+        withheld = [f"({_withheld(i, _names(step, _sets(step)[i]))}) AS w{i}" for i in crossing]
+        total = " + ".join(f"w{i}.few" for i in crossing)
+        query = f"SELECT ({total}) AS w FROM {' CROSS JOIN '.join(withheld)}"
         yield Table("_beside", query, keyed=False, outputs={withheld_beside_name(): "_beside.w"})
 
 
+def _withheld(number: int, names: Sequence[str]) -> str:
+    groups = f"SELECT 1 AS one FROM _every{grouped(names)}"
+    both = f"(SELECT count(*) AS n FROM ({groups})) AS g CROSS JOIN (SELECT count(*) AS n FROM _shown{number}) AS s"
+    return f"SELECT (g.n - s.n) AS few FROM {both}"
+
+
+def _sets(step: PrivateStep) -> list[tuple[Field, ...]]:
+    """The sets whose shown groups matter: the finer ones, then those beside the step's own and itself, containing ones first."""
+    if not step.beside:
+        return [*step.finer]
+    crossing = sorted(step.beside, key=lambda keys: len(_names(step, keys)), reverse=True)
+    return [*step.finer, *crossing, step.aggregate.keys]
+
+
 def _shown(step: PrivateStep, number: int) -> Table:
-    """The shown groups of a finer set, numbered: enough units, and none or enough of what finer sets before it leave."""
-    keys = _names(step, step.finer[number])
-    below = [i for i in range(number) if contains(step.finer[i], step.finer[number])]
+    """The shown groups of a set, numbered: enough units, and none or enough of what finer sets before it leave."""
+    sets = _sets(step)
+    keys = _names(step, sets[number])
+    below = [i for i in range(number) if contains(sets[i], sets[number])]
     kept = enough(step, [distinct(unit) for unit in step.units])
     left = [f"{distinct(unit)}{_rest(below)}" for unit in step.units] if below else []
     kept += [f"(({count} = 0) OR ({count} >= {int(step.minimum_units)}))" for count in left]
@@ -94,13 +113,8 @@ def _shown(step: PrivateStep, number: int) -> Table:
 
 def _flagged(step: PrivateStep, sets: Sequence[int]) -> str:
     """The rows with h<i> for these finer sets."""
-    joins = "".join(
-        f" LEFT JOIN _shown{i} ON ({same(names, '_every', f'_shown{i}')})"
-        if names
-        else f" LEFT JOIN _shown{i} ON (TRUE)"
-        for i in sets
-        for names in [_names(step, step.finer[i])]
-    )
+    tables = {i: same(_names(step, _sets(step)[i]), "_every", f"_shown{i}") for i in sets}
+    joins = "".join(f" LEFT JOIN _shown{i} ON ({on})" for i, on in tables.items())
     flags = "".join(f", coalesce(_shown{i}.id, 0) AS h{i}" for i in sets)
     return f"SELECT _every.*{flags} FROM _every{joins}"
 
