@@ -42,14 +42,17 @@ Change = Callable[[Draft], bool]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An idea against findings of a code. `remark` tells the analyst what the change means, where that is not plain."""
+    """An idea against findings of a code. `remark` tells the analyst what the change means, where that is not plain.
+
+    `first`: only against what was found in the analyst's own text, never in a candidate.
+    """
 
     code: str
     change: Change
     remark: str | None = None
+    first: bool = False
 
 
-_PEOPLE = "The rewrite counts people instead."
 _LEFT_OUT = "The rewrite leaves it out."
 _UNCONDITIONAL = "The rewrite asks without this condition."
 
@@ -58,34 +61,34 @@ PROPOSALS: tuple[Proposal, ...] = (
     Proposal("name.unknown", names.nearest_column),
     Proposal("output.not_aggregate", rows.open_star),
     Proposal("output.not_aggregate", rows.count_groups, "The rewrite asks for groups and how many people each has."),
-    Proposal("output.not_aggregate", rows.group_outputs),
+    Proposal("output.not_aggregate", rows.drop_people, "The rewrite leaves out the keys that tell people apart."),
+    Proposal("output.not_aggregate", rows.group_output),
     Proposal("rows.chosen", rows.drop_choice, _LEFT_OUT),
     Proposal("column.not_groupable", keys.cut_key),
     Proposal("column.not_groupable", keys.drop_column, _LEFT_OUT),
     Proposal("function.not_allowed", keys.take_off_function),
     Proposal("function.not_allowed", keys.drop_column, _LEFT_OUT),
     Proposal("function.not_allowed", conditions.take_off_case),
-    Proposal("function.not_allowed", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("function.not_allowed", conditions.drop_condition, _UNCONDITIONAL, first=True),
     Proposal("column.not_filterable", conditions.whole_grains, "The rewrite asks for whole periods, at both ends."),
-    Proposal("column.not_filterable", conditions.drop_condition, _UNCONDITIONAL),
-    Proposal("predicate.compares_columns", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("column.not_filterable", conditions.drop_condition, _UNCONDITIONAL, first=True),
+    Proposal("predicate.compares_columns", conditions.drop_condition, _UNCONDITIONAL, first=True),
     Proposal("column.blocked", keys.drop_column, _LEFT_OUT),
-    Proposal("column.blocked", conditions.drop_condition, _UNCONDITIONAL),
+    Proposal("column.blocked", conditions.drop_condition, _UNCONDITIONAL, first=True),
+    Proposal("aggregate.not_allowed", aggregates.factor_outside),
+    Proposal("aggregate.not_allowed", aggregates.condition_to_where),
     Proposal("aggregate.not_allowed", aggregates.count_rows),
     Proposal("aggregate.not_allowed", aggregates.count_people, "The rewrite counts people."),
     Proposal("aggregate.not_allowed", aggregates.average, "The rewrite asks for the average."),
-    Proposal("aggregate.not_allowed", aggregates.factor_outside),
-    Proposal("aggregate.not_allowed", aggregates.condition_to_where),
     Proposal("aggregate.not_allowed", aggregates.drop_aggregate, _LEFT_OUT),
     Proposal("aggregate.not_allowed", aggregates.average_instead, "The rewrite asks for the average instead."),
-    Proposal("aggregate.not_allowed", aggregates.people_instead, _PEOPLE),
     Proposal("window.over_rows", aggregates.drop_aggregate, _LEFT_OUT),
     Proposal("join.not_allowed", names.listed_join, "The rewrite joins on columns that both owners list."),
     Proposal("join.required", names.required_join, "The rewrite asks of those alone who are in both datasets."),
     Proposal("join.required", names.required_audience, "The rewrite asks of those alone who are in both datasets."),
     Proposal("join.repeats_rows", names.audience, "The rewrite takes each row once, however often it would be joined."),
     Proposal("join.repeats_rows", aggregates.drop_aggregate, _LEFT_OUT),
-    Proposal("join.repeats_rows", aggregates.people_instead, _PEOPLE),
+    Proposal("join.repeats_rows", aggregates.people_instead, "The rewrite counts people instead."),
 )
 
 
@@ -153,7 +156,7 @@ def _together(query: _Query, before: tuple[tuple[Finding, str | None], ...], rou
     for finding in query.findings:
         if any((finding.code, finding.at) == (done.code, done.at) for done, _ in took):
             continue  # the same thing, said of another dataset
-        steps = list(islice(_steps(draft, finding, query.policy), 1 if rounds else None))
+        steps = list(islice(_steps(draft, finding, query.policy, first=rounds <= 1), 1 if rounds else None))
         if steps:
             draft = steps[-1][0]
             took.append((finding, steps[-1][1]))
@@ -165,26 +168,28 @@ def _alone(query: _Query) -> Iterator[_Candidate]:
     """A candidate for every proposal by itself."""
     start = _tree(query)
     for finding in query.findings:
-        for draft, remark in _steps(start, finding, query.policy):
+        for draft, remark in _steps(start, finding, query.policy, first=True):
             if (text := _text(draft, query)) is not None:
                 yield _Candidate(text, ((finding, remark),), 0)
 
 
-def _tree(query: _Query) -> exp.Select | None:
+def _tree(query: _Query) -> exp.Expr | None:
     parsed = parse(query.sql, query.dialect)
     return None if isinstance(parsed, Finding) else parsed.tree
 
 
-def _steps(draft: exp.Select | None, finding: Finding, policy: Policy) -> Iterator[tuple[exp.Select, str | None]]:
+def _steps(
+    draft: exp.Expr | None, finding: Finding, policy: Policy, *, first: bool
+) -> Iterator[tuple[exp.Expr, str | None]]:
     """The draft changed by each proposal that applies to the finding."""
     for proposal in PROPOSALS:
-        if draft is not None and proposal.code == finding.code:
+        if draft is not None and proposal.code == finding.code and (first or not proposal.first):
             own = Draft(draft.copy(), finding, policy)
             if proposal.change(own):
                 yield own.tree, proposal.remark
 
 
-def _text(draft: exp.Select, query: _Query) -> str | None:
+def _text(draft: exp.Expr, query: _Query) -> str | None:
     """The draft as SQL, over several lines where the analyst's text was; None where the dialect has no words for it."""
     for cast in list(draft.find_all(exp.Cast)):
         cast.replace(written(cast))

@@ -21,11 +21,17 @@ def count_people(draft: Draft) -> bool:
     """Rows, or values that may not be counted, become distinct people."""
     found = _aggregate(draft)
     select = select_of(found) if found is not None else None
-    counted = unit_count(select, draft.policy) if select is not None else None
-    if not isinstance(found, exp.Count) or counted is None or found == counted:
+    counted = unit_count(select, draft) if select is not None else None
+    if not isinstance(found, exp.Count) or counted is None or found == counted or not _is_plain(found):
         return False
     found.replace(counted)
     return True
+
+
+def _is_plain(count: exp.Count) -> bool:
+    """Whether it counts rows or a column, not an expression."""
+    counted = count.this.expressions if isinstance(count.this, exp.Distinct) else [count.this]
+    return len(counted) == 1 and isinstance(counted[0], exp.Star | exp.Column)
 
 
 def count_rows(draft: Draft) -> bool:
@@ -105,7 +111,7 @@ def people_instead(draft: Draft) -> bool:
     """The only aggregate gives way to a count of distinct people, under a name that says so."""
     found = _aggregate(draft)
     select = select_of(found) if found is not None else None
-    counted = unit_count(select, draft.policy) if select is not None else None
+    counted = unit_count(select, draft) if select is not None else None
     if found is None or select is None or counted is None:
         return False
     items = [item for item in select.expressions if not any(found == other for other in item.find_all(exp.AggFunc))]

@@ -93,14 +93,14 @@ def take_off_case(draft: Draft) -> bool:
 
 
 def drop_condition(draft: Draft) -> bool:
-    """The whole condition that names the column is left out of WHERE or HAVING."""
+    """The whole condition that names the column is left out of WHERE or HAVING; not one that asks another dataset."""
     column = draft.mention
     found: exp.Expr | None = column
     while found is not None and not (found.parent is not None and _is_top(found.parent)):
         found = found.parent
     while found is not None and isinstance(found.parent, exp.Paren):
         found = found.parent
-    if found is None or found.parent is None:
+    if found is None or found.parent is None or found.find(exp.Select) is not None:
         return False
     above = found.parent
     if isinstance(above, exp.And):

@@ -22,7 +22,7 @@ _Node = TypeVar("_Node", bound=exp.Expr)
 class Draft:
     """The analyst's tree, copied to be changed because of one finding under the policy."""
 
-    tree: exp.Select
+    tree: exp.Expr
     finding: Finding
     policy: Policy
 
@@ -30,6 +30,11 @@ class Draft:
         """The outermost node of the kind that begins at the finding's place."""
         place = self.finding.at
         return None if place is None else next((n for n in self.tree.find_all(kind) if place_of(n) == place), None)
+
+    @property
+    def select(self) -> exp.Select | None:
+        """The SELECT whose rows come out; None where they come from several."""
+        return self.tree if isinstance(self.tree, exp.Select) else None
 
     @property
     def mention(self) -> exp.Column | None:
@@ -64,6 +69,12 @@ class Known:
     def groupable(self) -> bool:
         use = self.rule.column(self.column.name)
         return use.group is not None and not use.join
+
+    @property
+    def countable(self) -> bool:
+        """Whether it names the protected people and may be counted."""
+        named = self.column.name in self.dataset.privacy_units
+        return named and "count_distinct" in self.rule.column(self.column.name).aggregate
 
 
 def clause_of(node: exp.Expr) -> str | None:
@@ -163,13 +174,11 @@ def reference(known: Known, select: exp.Select) -> exp.Column:
     return exp.column(known.name, table=known.qualifier if len(sources(select)) > 1 else None)
 
 
-def unit_count(select: exp.Select, policy: Policy) -> exp.Expr | None:
-    """COUNT(DISTINCT …) of the people of the first dataset whose owner lets them be counted."""
-    for known in known_columns(select, policy):
-        counted = "count_distinct" in known.rule.column(known.column.name).aggregate
-        if known.column.name in known.dataset.privacy_units and counted:
-            return exp.Count(this=exp.Distinct(expressions=[reference(known, select)]))
-    return None
+def unit_count(select: exp.Select, draft: Draft) -> exp.Expr | None:
+    """COUNT(DISTINCT …) of the people of the finding's dataset, or of the first whose owner lets them be counted."""
+    found = [known for known in known_columns(select, draft.policy) if known.countable]
+    found.sort(key=lambda known: known.dataset.name != draft.finding.dataset)
+    return exp.Count(this=exp.Distinct(expressions=[reference(found[0], select)])) if found else None
 
 
 def drop_outputs(select: exp.Select, unwanted: Callable[[exp.Expr], bool]) -> bool:

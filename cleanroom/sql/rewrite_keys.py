@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from cleanroom.domain.grain import Grain
-from cleanroom.sql.rewrite_draft import Draft, clause_of, drop_outputs, select_of
+from cleanroom.sql.rewrite_draft import Draft, clause_of, drop_outputs, is_grouped, select_of
 
 _KEYS = ("expressions", "group", "having", "qualify", "order")
 
@@ -31,10 +31,10 @@ def take_off_function(draft: Draft) -> bool:
 
 
 def drop_column(draft: Draft) -> bool:
-    """Outputs, keys and orderings that are made from the column are left out."""
+    """Outputs, keys and orderings that are made from the column are left out; not of groups that the query goes on with."""
     column = _key(draft)
     select = select_of(column) if column is not None else None
-    if column is None or select is None:
+    if column is None or select is None or (is_grouped(select) and select is not draft.select):
         return False
     return drop_outputs(select, lambda tree: any(column == found for found in tree.find_all(exp.Column)))
 
@@ -61,7 +61,7 @@ def _put(column: exp.Column, wanted: exp.Expr) -> bool:
     equal = [n for n in select.find_all(type(old)) if n == old and select_of(n) is select and clause_of(n) in _KEYS]
     for node in equal:
         if node.parent is select:
-            node.replace(exp.alias_(wanted.copy(), name) if wanted != column else wanted.copy())
+            node.replace(exp.alias_(wanted.copy(), name) if old is column else wanted.copy())
         elif not (isinstance(node, exp.Column) and clause_of(node) == "order"):
             node.replace(wanted.copy())
     return bool(equal)

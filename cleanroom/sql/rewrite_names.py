@@ -11,6 +11,7 @@ from cleanroom.domain.policy import AnalysisRule, Dataset, Policy
 from cleanroom.sql.rewrite_draft import Draft, aggregates, clause_of, dataset_of, known_columns, select_of, sources
 
 _ALIKE = 0.75
+_ALIKE_WITH_PARTNER = 0.85
 
 
 def nearest_dataset(draft: Draft) -> bool:
@@ -20,7 +21,7 @@ def nearest_dataset(draft: Draft) -> bool:
         return False
     names = {fold(name): name for name in draft.policy.rules}
     last = [name for name in names.values() if fold(name.partition(".")[2]) == fold(str(table.name))]
-    near = difflib.get_close_matches(fold(f"{table.db}.{table.name}"), list(names), 1, _ALIKE)
+    near = difflib.get_close_matches(fold(f"{table.db}.{table.name}"), list(names), 1, _ALIKE_WITH_PARTNER)
     found = last[0] if len(last) == 1 else names[near[0]] if near else None
     if found is None:
         return False
@@ -46,16 +47,22 @@ def nearest_column(draft: Draft) -> bool:
 
 
 def listed_join(draft: Draft) -> bool:
-    """A join becomes an inner one on a pair of columns that its dataset's owner lists with a dataset before it."""
+    """An inner join is on the columns that its dataset's owner lists with a dataset before it; other conditions stay."""
     join = _join(draft)
     select = select_of(join) if join is not None else None
     pairs = _pairs(join, select, draft.policy) if join is not None and select is not None else None
-    if join is None or pairs is None:
+    if join is None or pairs is None or join.side or str(join.args.get("kind") or "").upper() in ("SEMI", "ANTI"):
         return False
+    on = join.args.get("on")
+    pairs += [part.copy() for part in (on.flatten() if isinstance(on, exp.And) else [on]) if _is_of_one_table(part)]
     for name in ("side", "kind", "method", "using"):
         join.set(name, None)
     join.set("on", exp.and_(*pairs))
     return True
+
+
+def _is_of_one_table(condition: exp.Expr | None) -> bool:
+    return condition is not None and len({fold(str(c.table)) for c in condition.find_all(exp.Column)}) == 1
 
 
 def _join(draft: Draft) -> exp.Join | None:

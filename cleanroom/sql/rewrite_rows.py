@@ -6,35 +6,68 @@ from sqlglot import exp
 
 from cleanroom.domain.grain import Grain
 from cleanroom.domain.identifiers import fold
-from cleanroom.sql.rewrite_draft import Draft, Known, aggregates, find, is_grouped, known_columns, reference, unit_count
+from cleanroom.sql.rewrite_draft import (
+    Draft,
+    Known,
+    aggregates,
+    clause_of,
+    drop_outputs,
+    find,
+    is_grouped,
+    known_columns,
+    reference,
+    select_of,
+    unit_count,
+)
 from cleanroom.sql.rewrite_keys import cut
 
 
-def group_outputs(draft: Draft) -> bool:
-    """Outputs beside aggregates become keys."""
-    keys = [item.unalias().copy() for item in draft.tree.expressions if not aggregates(item)]
-    if (
-        not keys
-        or len(keys) == len(draft.tree.expressions)
-        or draft.tree.find(exp.Star, exp.Window) in draft.tree.expressions
-    ):
+def group_output(draft: Draft) -> bool:
+    """An output beside aggregates becomes a key."""
+    column = draft.mention
+    select = select_of(column) if column is not None else None
+    if column is None or select is None or clause_of(column) != "expressions":
         return False
-    draft.tree.set("group", exp.Group(expressions=keys))
+    item = next(item for item in select.expressions if any(node is column for node in item.walk()))
+    group = select.args.get("group") or exp.Group(expressions=[])
+    if any(value for name, value in group.args.items() if name != "expressions"):
+        return False  # several sets of keys: which one lacks it is not known here
+    key = column if aggregates(item) else item.unalias()
+    if key in group.expressions:
+        return False
+    group.append("expressions", key.copy())
+    select.set("group", group)
     return True
+
+
+def drop_people(draft: Draft) -> bool:
+    """Keys and outputs that tell people apart are left out: what remains describes groups."""
+    select = draft.select
+    if select is None or not is_grouped(select):
+        return False
+    known = known_columns(select, draft.policy)
+
+    def tells_people_apart(tree: exp.Expr) -> bool:
+        found = [] if aggregates(tree) else [find(column, known) for column in tree.find_all(exp.Column)]
+        return any(k is not None and not k.groupable for k in found)
+
+    return drop_outputs(select, tells_people_apart)
 
 
 def count_groups(draft: Draft) -> bool:
     """Rows become groups: the outputs that may be grouped by, and how many people each group has."""
-    known = known_columns(draft.tree, draft.policy)
-    counted = unit_count(draft.tree, draft.policy)
-    if is_grouped(draft.tree) or counted is None:
+    select = draft.select
+    counted = unit_count(select, draft) if select is not None else None
+    if select is None or is_grouped(select) or counted is None:
         return False
-    outputs = [output for item in draft.tree.expressions for output in _groupable(item, known, draft.tree)]
-    names = {fold(str(output.alias_or_name)) for output in outputs}
+    known = known_columns(select, draft.policy)
+    outputs = [output for item in select.expressions for output in _groupable(item, known, select)]
+    if not outputs:
+        return False
     keys = [output.unalias().copy() for output in outputs]
-    _keep_orderings(draft.tree, names)
-    draft.tree.set("expressions", [*outputs, exp.alias_(counted, "people")])
-    draft.tree.set("group", exp.Group(expressions=keys) if keys else None)
+    _keep_orderings(select, {fold(str(output.alias_or_name)) for output in outputs})
+    select.set("expressions", [*outputs, exp.alias_(counted, "people")])
+    select.set("group", exp.Group(expressions=keys))
     return True
 
 
@@ -71,7 +104,7 @@ def open_star(draft: Draft) -> bool:
     changed = False
     for select in draft.tree.find_all(exp.Select):
         stars = [item for item in select.expressions if isinstance(item, exp.Star)]
-        if select is draft.tree or is_grouped(select) or len(stars) != 1:
+        if select is draft.select or is_grouped(select) or len(stars) != 1:
             continue
         columns = [reference(k, select) for k in known_columns(select, draft.policy) if fold(k.name) in named]
         if columns:
@@ -85,7 +118,7 @@ def drop_choice(draft: Draft) -> bool:
     """ORDER BY, LIMIT and OFFSET of sub-selects over rows are left out."""
     changed = False
     for select in draft.tree.find_all(exp.Select):
-        if select is draft.tree or is_grouped(select) or not known_columns(select, draft.policy):
+        if select is draft.select or is_grouped(select) or not known_columns(select, draft.policy):
             continue
         for clause in ("order", "limit", "offset"):
             changed = changed or select.args.get(clause) is not None
