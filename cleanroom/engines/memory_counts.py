@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from cleanroom.domain.expression import AggregateCall, Expression, Field
+from cleanroom.domain.steps import PrivateStep
 from cleanroom.engines.memory_expressions import Row, evaluate
 from cleanroom.engines.memory_values import group_key
 
@@ -14,13 +15,19 @@ def distinct_units(unit: Field, rows: Sequence[Row]) -> int:
     return len({group_key(row[unit.id]) for row in rows} - {None})
 
 
-def enough_of_each(units: Sequence[Field], rows: Sequence[Row], minimum_units: int) -> bool:
-    return all(distinct_units(unit, rows) >= minimum_units for unit in units)
+def enough_units(step: PrivateStep, rows: Sequence[Row]) -> bool:
+    """Whether the rows have the step's number of each unit; of an optional one also none, of an unasked one any number."""
+    return all(
+        (count := distinct_units(unit, rows)) >= step.minimum_units or (unit in step.optional and count == 0)
+        for unit in step.units
+        if unit not in step.unasked
+    )
 
 
-def none_or_enough_of_each(units: Sequence[Field], rows: Sequence[Row], minimum_units: int) -> bool:
-    counts = [distinct_units(unit, rows) for unit in units]
-    return all(count == 0 or count >= minimum_units for count in counts)
+def none_or_enough(step: PrivateStep, rows: Sequence[Row]) -> bool:
+    """Whether the rows have, of each unit, none or the step's number."""
+    counts = [distinct_units(unit, rows) for unit in step.units]
+    return all(count == 0 or count >= step.minimum_units for count in counts)
 
 
 def least_present(unit: Field, parts: Iterable[Sequence[Row]]) -> int | None:

@@ -10,7 +10,7 @@ from operator import not_
 from cleanroom.domain.expression import Field
 from cleanroom.domain.policy import SmallGroups
 from cleanroom.domain.steps import PrivateStep, Removal
-from cleanroom.engines.memory_counts import enough_of_each
+from cleanroom.engines.memory_counts import enough_units
 from cleanroom.engines.memory_expressions import Row
 from cleanroom.engines.memory_relations import grouped
 from cleanroom.engines.memory_values import group_key
@@ -27,11 +27,12 @@ class Group:
 
 
 def groups(step: PrivateStep, rows: Sequence[Row]) -> list[Group]:
+    """Each group; where the step pools, those of not enough units as one. Without keys there is nothing to pool."""
     keys = step.aggregate.keys
     found = [Group(key, members, frozenset({_name(keys, key)})) for key, members in grouped(keys, rows)]
-    if step.small_groups is not SmallGroups.POOL:
+    if step.small_groups is not SmallGroups.POOL or not keys:
         return found
-    enough = [enough_of_each(step.units, group.members, step.minimum_units) for group in found]
+    enough = [enough_units(step, group.members) for group in found]
     large, small = list(compress(found, enough)), list(compress(found, map(not_, enough)))
     return [*large, _pool(keys, small)] if small else large
 

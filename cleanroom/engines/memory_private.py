@@ -23,7 +23,7 @@ from cleanroom.domain.steps import (
 )
 from cleanroom.engines.memory_counts import classes, distinct_units, least, least_present, partitioned
 from cleanroom.engines.memory_expressions import Row, evaluate
-from cleanroom.engines.memory_grains import Finer, finer, withheld_groups
+from cleanroom.engines.memory_grains import Shown, shown_finer, withheld_beside
 from cleanroom.engines.memory_groups import Group, groups, removed
 from cleanroom.engines.memory_relations import NamedRow, Tables, aggregated_row, rows_of
 
@@ -34,7 +34,7 @@ def private_rows(step: PrivateStep, tables: Tables) -> list[NamedRow]:
     """One row a group: keys, measures and hidden counts, by their names."""
     rows = rows_of(step.aggregate.input, tables)
     away = [rows_of(removal.relation, tables) for removal in step.removals]
-    shown, withheld = finer(step, rows), withheld_groups(step, rows) if step.beside else 0
+    shown, withheld = shown_finer(step, rows), withheld_beside(step, rows) if step.beside else 0
     return [
         {
             **_visible(step, group),
@@ -80,7 +80,7 @@ def _removals(step: PrivateStep, group: Group, away: Sequence[Sequence[Row]]) ->
         yield from ((removed_name(r, j), distinct_units(unit, gone)) for j, unit in enumerate(removal.units))
 
 
-def _grains(step: PrivateStep, group: Group, shown: Finer) -> Counts:
+def _grains(step: PrivateStep, group: Group, shown: Shown) -> Counts:
     rest = shown.remainder(group.members)
     for j, unit in enumerate(step.units):
         yield remainder_name(j), distinct_units(unit, rest)

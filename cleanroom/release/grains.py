@@ -32,11 +32,16 @@ def rows_allowed(raw: RawTable) -> Iterator[pa.BooleanArray]:
         yield is_none(raw, withheld_beside_name())
 
 
-def cells_allowed(raw: RawTable, measure: Field) -> Iterator[pa.BooleanArray]:
-    """For a COUNT(DISTINCT) over finer sets, unit by unit: values in exactly the same groups have enough, or none is counted."""
-    if not raw.step.finer or measure not in distinct_counts(raw.step):
-        return
-    for unit in range(len(raw.step.units)):
-        name = shared_minimum_name(measure, unit)
-        no_value = pc.and_(pc.is_null(counts(raw, name)), is_none(raw, column_name(measure)))
-        yield pc.or_(reaches(raw, name, raw.step.minimum_units), no_value)
+def cells_allowed(raw: RawTable, measure: Field, needed: int) -> Iterator[pa.BooleanArray]:
+    """The rows in which the cell may be shown, where it needs so many units, beside the cells under the other keys.
+
+    Of a COUNT(DISTINCT) over finer sets, unit by unit: values in exactly the same groups have enough, or none is counted.
+    """
+    if needed > raw.step.minimum_units and (raw.step.finer or raw.step.beside):
+        # What is left of the cell was not counted to its own number: only the finest cells of such a column are shown.
+        yield pa.array([False] * raw.rows.num_rows, pa.bool_())
+    if raw.step.finer and measure in distinct_counts(raw.step):
+        for unit in range(len(raw.step.units)):
+            name = shared_minimum_name(measure, unit)
+            no_value = pc.and_(pc.is_null(counts(raw, name)), is_none(raw, column_name(measure)))
+            yield pc.or_(reaches(raw, name, raw.step.minimum_units), no_value)

@@ -1,4 +1,4 @@
-"""RawTable → whether each row may be shown where groups of too few come as one: it holds two groups and enough people."""
+"""RawTable → whether each row may be shown where groups of too few come as one: that one holds two groups or more."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cleanroom.domain.policy import SmallGroups
-from cleanroom.domain.steps import RawTable, column_name, pooled_name, unit_count_name
-from cleanroom.release.thresholds import counts, everything, is_none, reaches
+from cleanroom.domain.steps import RawTable, column_name, pooled_name
+from cleanroom.release.thresholds import counts, is_none, reaches
 
 _LEAST_GROUPS = 2
 """A pool of one group would be that group, under another name."""
 
 
 def rows_allowed(raw: RawTable) -> Iterator[pa.BooleanArray]:
-    """The rows that are a group of their own, and a pool that has enough of every unit, of optional ones too."""
+    """The rows that are a group of their own, and a pool of several; each needs enough people like any row."""
     if raw.step.small_groups is SmallGroups.POOL:
-        units = [unit_count_name(unit) for unit in range(len(raw.step.units))]
-        enough = everything(raw, (reaches(raw, name, raw.step.minimum_units) for name in units))
-        pool = pc.and_(reaches(raw, pooled_name(), _LEAST_GROUPS), enough)
-        yield pc.or_(is_none(raw, pooled_name()), pool)
+        yield pc.or_(is_none(raw, pooled_name()), reaches(raw, pooled_name(), _LEAST_GROUPS))
 
 
 def require_pool(raw: RawTable) -> None:

@@ -18,8 +18,8 @@ def kept_rows(raw: RawTable) -> pa.BooleanArray:
 
 def shown_cells(raw: RawTable, measure: Field) -> pa.BooleanArray:
     """TRUE for each row in which this measure's cell may be shown, if the row is; never NULL."""
-    allowed = list(grains.cells_allowed(raw, measure))
     needed = units_needed(raw, measure)
+    allowed = list(grains.cells_allowed(raw, measure, needed))
     if conditional.conditions_of(raw, measure):
         allowed += conditional.cells_allowed(raw, measure, needed)
     elif needed > raw.step.minimum_units:

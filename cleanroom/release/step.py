@@ -61,9 +61,7 @@ def _of_several_grains(step: PrivateStep) -> Iterator[tuple[bool, str]]:
     calls = [m.origin for m in step.aggregate.measures if isinstance(m.origin, AggregateCall)]
     conditional = bool(step.conditions) or any(call.condition is not None for call in calls)
     yield conditional, "several sets of keys have no conditional cells"
-    yield bool(step.cell_minimums), "several sets of keys have one threshold"
-    yield bool(step.optional), "several sets of keys have no optional units"
-    yield any(removal.keys for removal in step.removals), "several sets of keys stand or fall together on an anti-join"
+    yield bool(step.removals), "several sets of keys have no anti-join"
     yield step.small_groups is SmallGroups.POOL, "several sets of keys have no pool"
 
 

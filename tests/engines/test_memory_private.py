@@ -221,6 +221,33 @@ def test_the_small_groups_of_this_set_and_of_those_beside_it_are_counted(extra: 
     assert {row["w"] for row in found.values()} == {withheld}
 
 
+@pytest.mark.parametrize(("left", "withheld"), [(0, 0), (1, 1), (2, 1), (3, 0)])
+def test_a_group_beside_that_its_parts_leave_too_few_of_is_withheld(left: int, withheld: int) -> None:
+    made = Made("a")
+    step = replace(made.step, finer=(made.keys("a", "b"),), beside=(made.keys("b"),))
+    # y has three people of n, whom a part shows, and `left` others, alone in their parts of it
+    rows = [*crowd(1, 3, "n", "x"), *crowd(11, 3, "n", "y"), *crowd(21, 3, "s", "x"), *crowd(31, left, "s", "y")]
+    # s is left with the same people
+    assert {row["w"] for row in run(step, rows).values()} == {2 * withheld}
+
+
+def test_sets_beside_that_contain_each_other_are_judged_from_the_finest_on() -> None:
+    made = Made("a")
+    step = replace(made.step, beside=(made.keys("b"), made.keys("b", "v")))
+    # x's part 1 is shown and leaves one person of x: x is withheld, and the part of that person
+    rows = [*crowd(1, 3, "n", "x", 1), *crowd(11, 1, "n", "x", 2), *crowd(21, 3, "n", "y", 1)]
+    assert run(step, rows) == {"n": {"n0": 7, "w": 2}}
+
+
+@pytest.mark.parametrize(("seen", "rest"), [(0, 0), (1, 3), (2, 0)])
+def test_a_part_with_nobody_of_an_optional_source_is_shown(seen: int, rest: int) -> None:
+    step, _ = left_joined()
+    total = replace(step, aggregate=replace(step.aggregate, keys=()), conditions=(), distinct_measures=())
+    total = replace(total, minimum_units=2, finer=(step.aggregate.keys,))
+    found = run(total, crowd(1, 3, "n"), views(*((7 + n, 1 + n, "x") for n in range(seen))))
+    assert (found[None]["e0"], found[None]["e1"]) == (rest, seen if rest else 0)
+
+
 # Pools
 
 
@@ -248,10 +275,25 @@ def test_a_pool_is_aggregated_together() -> None:
     assert list(row.values()) == [None, 4, 2, 4, 2]
 
 
-def test_a_pool_of_a_total_is_that_total() -> None:
+def test_a_total_is_never_pooled() -> None:
     step = replace(Made().step, small_groups=SmallGroups.POOL)
-    assert run(step, crowd(1, 2, "n")) == {None: {"n0": 2, "p": 1}}
-    assert run(step, crowd(1, 3, "n")) == {None: {"n0": 3, "p": 0}}
+    assert run(step, crowd(1, 2, "n")) == {None: {"n0": 2, "p": 0}}
+    assert run(step, []) == {None: {"n0": 0, "p": 0}}
+
+
+@pytest.mark.parametrize(("seen", "own"), [(0, True), (1, False), (2, True)])
+@pytest.mark.parametrize("unasked", [False, True], ids=["asked", "unasked"])
+def test_a_group_with_nobody_of_an_optional_source_is_one_of_its_own(seen: int, own: bool, unasked: bool) -> None:
+    step, _ = left_joined()
+    optional = step.units[1:]
+    pool = replace(step, conditions=(), distinct_measures=(), small_groups=SmallGroups.POOL, minimum_units=2)
+    pool = replace(pool, optional=frozenset(optional), unasked=frozenset(optional if unasked else ()))
+    rows = [*crowd(1, 3, "n"), *crowd(11, 1, "s"), *crowd(21, 1, "w")]
+    found = run(pool, rows, views(*((7 + n, 1 + n, "x") for n in range(seen))))
+    if own or unasked:
+        assert found == {"n": {"n0": 3, "n1": seen, "p": 0}, None: {"n0": 2, "n1": 0, "p": 2}}
+    else:
+        assert found == {None: {"n0": 5, "n1": 1, "p": 3}}
 
 
 def test_groups_of_enough_leave_no_pool() -> None:

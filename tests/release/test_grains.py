@@ -68,3 +68,24 @@ def test_where_sets_of_keys_cross_no_group_of_either_is_withheld(withheld: int |
 def test_parts_and_crossing_sets_both_have_to_allow_a_row(left: int, withheld: int, shown: bool) -> None:
     table = raw(BOTH, ["n0", "e0", "w"], ("north", 900, 10 * K, left, withheld))
     assert release(table).rows.num_rows == shown
+
+
+@pytest.mark.parametrize(
+    ("viewers", "left", "shown"), [(0, 0, True), (K, 0, True), (K, K, True), (K - 1, 0, False), (2 * K, K - 1, False)]
+)
+def test_an_optional_source_has_nobody_or_enough_in_the_total_and_in_what_is_left(
+    viewers: int, left: int, shown: bool
+) -> None:
+    private = replace(FINER_OF_TWO, optional=frozenset({VIEWER}))
+    table = raw(private, ["n0", "n1", "e0", "e1"], ("north", 900, 10 * K, viewers, K, left))
+    assert release(table).rows.num_rows == shown
+
+
+@pytest.mark.parametrize(("needed", "shown"), [(K - 1, True), (K, True), (K + 1, False)])
+def test_a_total_of_a_column_that_needs_more_is_empty_whatever_is_left(needed: int, shown: bool) -> None:
+    for private, hidden in ((FINER, ["n0", "e0"]), (BESIDE, ["n0", "w"])):
+        aggregate = replace(private.aggregate, measures=(ROWS, TOTAL))
+        table = raw(
+            replace(private, aggregate=aggregate, cell_minimums=((TOTAL, needed),)), hidden, ("n", 9, 7, 99 * K, 0)
+        )
+        assert release(table).rows.to_pylist() == [{"c10": "n", "c11": 9, "c12": 7 if shown else None}]

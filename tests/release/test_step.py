@@ -42,10 +42,8 @@ SEVERAL: dict[str, PrivateStep] = {
     for what, broken in {
         "conditions": replace(several, conditions=(ANY,)),
         "a measure under a condition": replace(several, aggregate=replace(several.aggregate, measures=(SOME,))),
-        "optional units": replace(several, optional=VIEWERS),
-        "unasked units": replace(several, optional=VIEWERS, unasked=VIEWERS),
-        "removals by key": replace(several, removals=(GONE,)),
-        "a number of its own": replace(several, cell_minimums=((ROWS, 60),)),
+        "a removal by key": replace(several, removals=(GONE,)),
+        "a removal from all": replace(several, removals=(ALL_GONE,)),
         "a pool": replace(several, small_groups=SmallGroups.POOL),
     }.items()
 }
@@ -56,7 +54,8 @@ SOUND: dict[str, PrivateStep] = {
     "removals": replace(TWO, removals=(GONE, ALL_GONE)),
     "finer sets": FINER,
     "nested finer sets": replace(step(ROWS, keys=()), finer=((KEY, PLACE), (KEY,), (PLACE,))),
-    "finer sets and a removal from all": replace(FINER, removals=(ALL_GONE,)),
+    "finer sets with optional units": replace(FINER, optional=VIEWERS, unasked=VIEWERS),
+    "sets beside, and a column's own number": replace(BESIDE, cell_minimums=((ROWS, 60),)),
     "sets beside": BESIDE,
     "blanks of finer sets": replace(FINER, small_groups=SmallGroups.BLANK, public_keys=(("n",),)),
     "a pool with conditions": replace(step(TOTAL, conditional={TOTAL: 0}), small_groups=SmallGroups.POOL),
