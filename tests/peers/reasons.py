@@ -24,6 +24,7 @@ class Reason(StrEnum):
     LACKING_TYPE = "it reads a column of a type that no dataset here has (TIME, INTERVAL)"
     BY_ITSELF = "it names columns without GROUP BY: the project groups by itself, here the query says so"
     ROWS = "it returns rows: never here"
+    PER_PERSON = "it returns a row for each person or key: never here"
     EXTREME = "MIN, MAX and quantiles are one person's value: never of a release"
     KEY = "a person's key is no group, condition or sum"
     COMPARES = "it compares two columns with each other"
@@ -38,7 +39,7 @@ class Reason(StrEnum):
     TYPES = "it mixes types that the project does not check"
     UNNAMED = "it names a table or column that the metadata lacks"
     UNREAD = "the text is not read in this dialect"
-    SET = "unsupported syntax: this set operation"
+    SET = "unsupported syntax: a set operation over rows"
     QUANTIFIED = "unsupported syntax: comparison with ANY or ALL"
     NO_FUNCTION = "unsupported syntax: a function that is not here"
     WINDOW = "unsupported syntax: this window"
@@ -130,8 +131,13 @@ def _lacks(construct: str) -> Callable[[Judged, exp.Expr], bool]:
     return lambda judged, tree: "sql.unsupported" in judged.codes and shape.construct(tree) == construct
 
 
+def _set_of_rows(judged: Judged, tree: exp.Expr) -> bool:
+    found = judged.codes & {"sql.unsupported", "output.not_aggregate"}
+    return bool(found) and tree.find(exp.SetOperation) is not None
+
+
 def _star(judged: Judged, tree: exp.Expr) -> bool:
-    return "output.not_aggregate" in judged.codes
+    return any(f.code == "output.not_aggregate" and "star" in f.message for f in judged.verdict.findings)
 
 
 _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
@@ -145,13 +151,14 @@ _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
     (Reason.FULL_JOIN, _full_join),
     (Reason.NO_EQUALITY, _unlinked),
     (Reason.NOT_A_KEY, _codes("join.not_allowed")),
-    (Reason.SET, _lacks("set operation")),
+    (Reason.SET, _set_of_rows),
+    (Reason.STAR, _star),
+    (Reason.PER_PERSON, _codes("output.not_aggregate")),
     (Reason.QUANTIFIED, _lacks("ANY or ALL")),
     (Reason.NO_FUNCTION, _lacks("function")),
     (Reason.WINDOW, _lacks("window")),
     (Reason.NESTED_JOIN, _lacks("join in parentheses")),
     (Reason.SUBQUERY, _lacks("sub-query as a value")),
-    (Reason.STAR, _star),
     (Reason.LEVEL, _codes("column.not_groupable", "column.not_filterable", "column.blocked", "aggregate.not_allowed")),
     (Reason.CHOSEN, _codes("rows.chosen")),
     (Reason.TYPES, _codes("type.mismatch")),

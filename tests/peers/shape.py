@@ -68,7 +68,6 @@ def construct(tree: exp.Expr) -> str | None:
 
 
 _CONSTRUCTS: tuple[tuple[str, tuple[type[exp.Expr], ...]], ...] = (
-    ("set operation", (exp.SetOperation,)),
     ("ANY or ALL", (exp.Any, exp.All)),
     ("function", (exp.Anonymous, exp.AnonymousAggFunc, exp.Rand, exp.Dot)),
     ("window", (exp.Window,)),
