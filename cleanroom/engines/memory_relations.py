@@ -22,6 +22,7 @@ from cleanroom.domain.plan import (
     SetOperation,
     Sort,
     Window,
+    units_of,
 )
 from cleanroom.domain.steps import column_name
 from cleanroom.engines.memory_aggregates import aggregate
@@ -29,7 +30,6 @@ from cleanroom.engines.memory_casts import cast, conform
 from cleanroom.engines.memory_expressions import Row, evaluate
 from cleanroom.engines.memory_joins import joined
 from cleanroom.engines.memory_sets import combined
-from cleanroom.engines.memory_units import hidden_units
 from cleanroom.engines.memory_values import group_key
 from cleanroom.engines.memory_windows import ordered, windowed
 
@@ -60,14 +60,12 @@ def rows_of(relation: Relation, tables: Tables) -> list[Row]:
             # The input's columns stay below the new ones: the hidden units travel with every row.
             return [{**row, **{f.id: _computed(f, row) for f in fields}} for row in rows_of(below, tables)]
         case Join(left=left, right=right):
-            hidden_units(relation)  # raises where this join is not one for people's rows
             return joined(relation, rows_of(left, tables), rows_of(right, tables))
         case SetOperation(inputs=inputs):
-            hidden_units(relation)  # raises where these rows belong to people
             return combined(relation, [rows_of(below, tables) for below in inputs])
         case Aggregate(keys=keys):
             groups = grouped(keys, rows_of(relation.input, tables))
-            units = hidden_units(relation)
+            units = () if relation.released else units_of(relation)
             return [{**aggregated_row(relation, key, rows), **_owner(units, rows)} for key, rows in groups]
         case Window(input=below, calls=calls):
             return _with_windows(calls, rows_of(below, tables))

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import assert_never
 
-from cleanroom.domain.plan import Relation, SetKind, SetOperation
+from cleanroom.domain.errors import EngineError
+from cleanroom.domain.plan import Relation, SetKind, SetOperation, units_of
 from cleanroom.engines.memory_casts import cast
 from cleanroom.engines.memory_expressions import Row
 from cleanroom.engines.memory_values import group_key
 
 
 def combined(operation: SetOperation, inputs: Sequence[Sequence[Row]]) -> list[Row]:
-    """The rows by the operation's own fields and in their types, in the order in which the inputs first have them."""
+    """The rows by the operation's own fields and in their types, in the order in which the inputs first have them.
+
+    Raises EngineError where they belong to people.
+    """
+    if any(units_of(below) for below in operation.inputs):
+        raise EngineError("a set operation over rows that belong to people cannot be run")
     tables = [_renamed(operation, *one) for one in zip(operation.inputs, inputs, strict=True)]
     together = [row for table in tables for row in table]
     names = [{_name(row) for row in table} for table in tables]
