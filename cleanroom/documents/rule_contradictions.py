@@ -76,7 +76,9 @@ def _kinds(rule: AnalysisRule) -> Iterator[Problem]:
     beyond = sorted(kinds - {JoinKind.INNER.value})
     if beyond and not rule.joins.partners:
         message = f"`kinds` lists {' and '.join(beyond)}, and `with` lists no pair to join on"
-        yield _contradiction(message, "joins.kinds", "list the pairs under `with`, or leave `kinds` out")
+        yield _contradiction(
+            message, "joins.kinds", "list the pairs under `with`, with this dataset itself too, or leave `kinds` out"
+        )
     elif required in (JoinRequirement.ANY, JoinRequirement.ALL) and not kinds & _MEETING:
         message = f"`required: {required}` is met by inner and semi joins, and `kinds` lists neither"
         yield _contradiction(message, "joins.kinds", "add inner or semi, or write required: none")
