@@ -56,7 +56,7 @@ def query(
         answered = client.ask(collaboration, text)
         _require_success(answered, text, as_json=form == "json")
         if form == "table":
-            _write(result_text(client.result(answered.id)).encode(), out)
+            _write(result_text(client.result(answered.id), answered.notices).encode(), out)
         else:
             _write(client.download(answered.id, _MEDIA_TYPES[form]), out)
 

@@ -11,7 +11,7 @@ from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.folders import read_checked
 from cleanroom.cli.options import folder_argument, home_option, opened, output_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json
-from cleanroom.cli.verdicts import Outcome, outcomes, shown, verdict_on
+from cleanroom.cli.verdicts import Outcome, may_lack, outcomes, shown, verdict_on
 from cleanroom.domain.identifiers import CollaborationName, PartnerName
 
 
@@ -53,10 +53,13 @@ def check(folder: Path, collaboration: str, partner: str, sql: str, output: str)
                 "findings": [finding_json(f) for f in findings],
                 "datasets": list(verdict.datasets),
                 "receivers": list(verdict.receivers),
+                "notices": [{"code": n.code, "message": n.message} for n in may_lack(verdict)],
             }
         )
     elif verdict.approved:
         click.echo(f"approved; the answer goes to {', '.join(verdict.receivers)}")
+        for notice in may_lack(verdict):
+            click.echo(notice.message)
     else:
         count = len(findings)
         click.echo(f"refused, for {count} reason{'' if count == 1 else 's'}:")

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cleanroom.client import Finding, Result
+from cleanroom.client import Finding, Notice, Result
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
@@ -24,12 +24,16 @@ def print_json(value: Any) -> None:
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """The finding as the HTTP server writes it, absent parts left out."""
-    names = ("code", "message", "dataset", "column", "line", "position", "hint")
+    names = ("code", "message", "dataset", "column", "line", "position", "hint", "rewrite")
     return {name: value for name in names if (value := getattr(finding, name)) is not None}
 
 
 def finding_lines(findings: Iterable[Finding], sql: str) -> Iterator[str]:
-    """Every finding, in the order of their places: the line that it speaks of, a caret, and what would be accepted."""
+    """Every finding, in the order of their places: the line that it speaks of, a caret, and what would be accepted.
+
+    Then each whole query that would be, once: it answers several findings.
+    """
+    findings = tuple(findings)
     text = sql.split("\n")
     for finding in sorted(findings, key=lambda f: (f.line or 0, f.position or 0)):
         yield ""
@@ -39,6 +43,9 @@ def finding_lines(findings: Iterable[Finding], sql: str) -> Iterator[str]:
         yield f"  {finding.code}: {finding.message}"
         if finding.hint:
             yield f"    hint: {finding.hint}"
+    for rewrite in dict.fromkeys(finding.rewrite for finding in findings if finding.rewrite):
+        yield from ("", "  this would be accepted:", "")
+        yield from (f"    {printable(line)}" for line in rewrite.split("\n"))
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> Table:
@@ -51,10 +58,11 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> 
     return shown
 
 
-def result_text(result: Result) -> str:
-    """The rows as a table, and their number below it."""
+def result_text(result: Result, notices: Iterable[Notice] = ()) -> str:
+    """The rows as a table, and below it their number and what the answer may lack."""
     count = len(result.rows)
-    return f"{rendered(table(result.columns, result.rows))}({count} row{'' if count == 1 else 's'})\n"
+    below = "".join(f"{notice.message}\n" for notice in notices)
+    return f"{rendered(table(result.columns, result.rows))}({count} row{'' if count == 1 else 's'})\n{below}"
 
 
 def rendered(shown: Table) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from cleanroom.bootstrap import SystemClock
 from cleanroom.broker import Broker
-from cleanroom.client import Finding
+from cleanroom.client import Finding, Notice
 from cleanroom.domain.errors import NotFound
 from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId, QueryId
 from cleanroom.domain.policy import PolicyFolder, PolicyTestCase
 from cleanroom.domain.query import Principal, QueryRequest, Role
+from cleanroom.rules import approve
+from cleanroom.rules.notices import notices
 from cleanroom.store.memory import MemoryPolicyBook, MemoryQueryLog
 
 
@@ -55,9 +57,15 @@ def shown(verdict: Verdict) -> tuple[Finding, ...]:
             line=f.at.line if f.at else None,
             position=f.at.position if f.at else None,
             hint=f.hint,
+            rewrite=f.rewrite,
         )
         for f in verdict.findings
     )
+
+
+def may_lack(verdict: Verdict) -> tuple[Notice, ...]:
+    """What the answer may lack, as the client has it; of a refused query nothing."""
+    return tuple(Notice(n.code, n.message) for n in notices(approve(verdict))) if verdict.approved else ()
 
 
 def _outcome(folder: PolicyFolder, collaboration: CollaborationName, file: str, case: PolicyTestCase) -> Outcome:

@@ -97,7 +97,7 @@ def audience(draft: Draft) -> bool:
     for join in list(draft.tree.find_all(exp.Join)):
         select, on = select_of(join), join.args.get("on")
         name = fold(str(join.this.alias_or_name))
-        if select is None or not isinstance(on, exp.EQ) or dataset_of(join.this, draft.policy) is None:
+        if select is None or not isinstance(on, exp.EQ) or not _may_be_asked(join, draft):
             continue
         mine, theirs = on.this, on.expression
         if isinstance(mine, exp.Column) and fold(str(mine.table)) == name:
@@ -110,6 +110,13 @@ def audience(draft: Draft) -> bool:
         select.where(exp.In(this=mine.copy(), query=exp.Subquery(this=chosen)), copy=False)
         return True
     return False
+
+
+def _may_be_asked(join: exp.Join, draft: Draft) -> bool:
+    """Whether the owners of the joined dataset and of the finding's allow the people of one to be asked for in another."""
+    joined = dataset_of(join.this, draft.policy)
+    rules = [draft.rule, draft.policy.rules.get(joined.name) if joined is not None else None]
+    return all(rule is not None and "semi" in rule.joins.kinds for rule in rules)
 
 
 def required_join(draft: Draft) -> bool:

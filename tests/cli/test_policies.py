@@ -112,7 +112,28 @@ def test_an_apply_is_the_operators_act_in_the_log(made: Terminal) -> None:
 
 def test_check_approves_and_says_who_receives(terminal: Terminal) -> None:
     ran = terminal("check", POLICIES, *WHERE, ALLOWED)
-    assert (ran.code, ran.out) == (0, "approved; the answer goes to publisher\n")
+    assert ran.code == 0
+    assert ran.out == "approved; the answer goes to publisher\nGroups of fewer than 50 people are left out.\n"
+
+
+def test_check_in_json_tells_what_the_answer_may_lack(terminal: Terminal) -> None:
+    told = json.loads(terminal("check", POLICIES, *WHERE, ALLOWED, "--output", "json").out)
+    assert [notice["code"] for notice in told["notices"]] == ["threshold.standing"]
+
+
+def test_check_shows_a_query_that_would_be_accepted_and_it_is(terminal: Terminal) -> None:
+    asked = ALLOWED.replace("AS reach", "AS reach, c.notes").replace(
+        "GROUP BY i.campaign", "GROUP BY i.campaign, c.notes"
+    )
+    ran = terminal("check", POLICIES, *WHERE, asked)
+    assert ran.code == 3
+    shown = ran.out.partition("  this would be accepted:\n\n    ")[2].strip()
+    assert "notes" not in shown
+    assert terminal("check", POLICIES, *WHERE, shown).code == 0
+
+
+def test_a_policy_test_holds_whether_or_not_something_else_would_be_accepted(terminal: Terminal) -> None:
+    assert terminal("policy", "test", POLICIES).code == 0
 
 
 def test_check_refuses_with_every_reason_a_caret_and_a_hint(terminal: Terminal) -> None:

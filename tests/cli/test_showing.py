@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cleanroom.cli.showing import finding_json, finding_lines, result_text
-from cleanroom.client import Finding, Result
+from cleanroom.client import Finding, Notice, Result
 
 
 def lines(finding: Finding, sql: str) -> list[str]:
@@ -20,6 +20,18 @@ def test_the_caret_stands_under_the_place() -> None:
 def test_tabs_do_not_move_the_caret() -> None:
     shown = lines(Finding("a.b", "No.", line=1, position=3), "\t\tnotes")
     assert shown[1].index("n") == shown[2].index("^")
+
+
+def test_what_would_be_accepted_is_shown_once_for_all_findings_and_cannot_steer_the_terminal() -> None:
+    findings = [Finding("a.b", "No.", rewrite="SELECT 1\nFROM x"), Finding("c.d", "No.", rewrite="SELECT 1\nFROM x")]
+    shown = list(finding_lines(findings, "SELECT 2"))
+    assert shown[4:] == ["", "  this would be accepted:", "", "    SELECT 1", "    FROM x"]
+    assert lines(Finding("a.b", "No.", rewrite="SELECT '\x1b[2J'"), "")[-1] == "    SELECT '\ufffd[2J'"
+
+
+def test_what_an_answer_may_lack_stands_below_it() -> None:
+    notices = [Notice("a.b", "Groups are left out.")]
+    assert result_text(Result((("n", "BIGINT"),), ((1,),)), notices).endswith("(1 row)\nGroups are left out.\n")
 
 
 @pytest.mark.parametrize("line", [None, 0, 7])
