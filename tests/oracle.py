@@ -1,42 +1,36 @@
-"""Private step and raw rows → who is behind every cell, by brute force. What any release of that step must satisfy.
+"""The analyst's plan, raw tables and what was released → nothing, or AssertionError: an answer is sound, or it is not.
 
-It knows nothing of `release` and of hidden counts: it follows each base row through nested loops into the groups, and
-then says, of a released table, what must not be in it. Typical use in a property test:
+From the base rows it works out, by brute force, who is behind every cell of the whole answer; it knows nothing of hidden
+counts, of private steps and of `release`. Typical use in a property test:
 
-    released = release(engine.run_private(step, sources))
-    oracle.assert_sound(step, released, datasets)
-    oracle.assert_others_unmoved(step, datasets, run, person, change)
+    tables = {step.table: release(engine.run_private(step, sources)) for step in plan.steps}
+    oracle.assert_answer_is_sound(verdict, plan, datasets, tables)
+    oracle.assert_others_unmoved(run, datasets, person, change, oracle.terms_of(verdict))
 
 `datasets` are plain rows: dataset name → a list of {column: value}, as `MemoryEngine` takes them.
 """
 
 from __future__ import annotations
 
-import datetime
-import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from typing import TypeAlias
 
-from cleanroom.domain.expression import AggregateCall, Column, Field, SourceColumn, Value
-from cleanroom.domain.identifiers import DatasetName, SourceId
-from cleanroom.domain.plan import Filter, Join, Project, Relation, Scan, relations
-from cleanroom.domain.steps import PrivateStep, ReleasedTable, column_name
+from cleanroom.domain.expression import AggregateCall, Column, Expression, Field, SourceColumn, Value, fields_of, inputs
+from cleanroom.domain.finding import Verdict
+from cleanroom.domain.identifiers import DatasetName
+from cleanroom.domain.plan import Aggregate, releases
+from cleanroom.domain.policy import SmallGroups
+from cleanroom.domain.steps import ExecutablePlan, ReleasedTable, column_name
 from cleanroom.engines.memory_expressions import evaluate
+from tests.oracle_cells import Released, Shown, Use, brute_force, close, is_conditional, is_simple
+from tests.oracle_grains import assert_grains, assert_removals
+from tests.oracle_rows import Datasets, Path, Row, call_of, meets, plain
 
-Datasets: TypeAlias = Mapping[DatasetName, Sequence[Mapping[str, Value]]]
-Key: TypeAlias = tuple[Hashable, ...]
-Mask: TypeAlias = tuple[bool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One joined row of a group: its values by field id, and the number of the base row of each source behind it."""
-
-    values: Mapping[int, Value]
-    behind: Mapping[SourceId, int]
+Change: TypeAlias = Callable[[Mapping[str, Value]], Mapping[str, Value] | None]
+Tables: TypeAlias = Mapping[str, ReleasedTable]
+ShownTable: TypeAlias = tuple[Aggregate, ReleasedTable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,212 +42,370 @@ class Person:
     unit: Value
 
 
-Groups: TypeAlias = dict[Key, list[Member]]
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the owners ask of an answer. `of_column`: what an aggregate of a column must describe, where it is more.
+
+    `public`: the values that a column's owner made public.
+    """
+
+    minimum: int
+    small_groups: SmallGroups = SmallGroups.DROP
+    of_column: Mapping[tuple[DatasetName, str], int] = field(default_factory=dict)
+    public: Mapping[tuple[DatasetName, str], tuple[str, ...]] = field(default_factory=dict)
 
 
-# --- who is behind what -------------------------------------------------------------------------------------------
+def terms_of(verdict: Verdict) -> Terms:
+    """The strictest of what the rules of the query's datasets say."""
+    rules = [verdict.policy.rules[name] for name in verdict.datasets]
+    columns = [(rule.dataset, name, column) for rule in rules for name, column in rule.columns.items()]
+    declared = [(name, c) for name in verdict.datasets for c in verdict.policy.datasets[name].columns]
+    return Terms(
+        minimum=max(rule.minimum_units for rule in rules),
+        small_groups=min((rule.small_groups for rule in rules), key=list(SmallGroups).index),
+        of_column={(d, name): c.minimum_units for d, name, c in columns if c.minimum_units is not None},
+        public={(d, c.name): c.values for d, c in declared if c.values is not None},
+    )
 
 
-def groups_of(step: PrivateStep, datasets: Datasets) -> Groups:
-    """The joined rows of every group of the step, small groups and all; without keys one group, even of no rows."""
-    groups: Groups = {} if step.aggregate.keys else {(): []}
-    for member in _members(step.aggregate.input, datasets):
-        key = tuple(_plain(_origin_value(field, member)) for field in step.aggregate.keys)
-        groups.setdefault(key, []).append(member)
-    return groups
+# --- a whole answer ------------------------------------------------------------------------------------------------
 
 
-def base_rows(step: PrivateStep, members: Sequence[Member], measure: Field) -> dict[SourceId, frozenset[int]]:
-    """The base rows of each source behind one cell: those of the joined rows on which all its conditions are TRUE."""
-    used = _used_by(step, members, measure)
-    sources = {source for member in used for source in member.behind}
-    return {source: frozenset(member.behind[source] for member in used) for source in sources}
+def assert_answer_is_sound(verdict: Verdict, plan: ExecutablePlan, datasets: Datasets, tables: Tables) -> None:
+    """All that can be said of one answer: enough people, right values, no small atom, remainder or removal, nothing
+    held back. `tables` are what the plan's steps released, by name."""
+    shown = shown_tables(verdict, plan, tables)
+    assert_tables_are_sound(shown, datasets, terms_of(verdict))
 
 
-def protected(step: PrivateStep) -> tuple[Field, ...]:
-    """The unit columns of every scan below the step, whichever of them it says it counts."""
-    return tuple(unit for r in relations(step.aggregate.input) if isinstance(r, Scan) for unit in r.units)
+def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], datasets: Datasets, terms: Terms) -> None:
+    """The same of releases and their tables."""
+    found = [_released(aggregate, table, datasets, terms) for aggregate, table in shown]
+    for released in found:
+        rows = matched(released, terms)
+        assert_values(released, rows)
+        assert_atoms(released, rows)
+        assert_cell_minimums(released, rows, terms)
+        assert_removals(released, datasets)
+        if len(found) == 1 and is_simple(released) and not terms.of_column:
+            assert_nothing_held_back(released)
+    assert_grains(found)
 
 
-def units_of(unit: Field, members: Iterable[Member]) -> frozenset[Hashable]:
-    """The distinct people of one unit column among joined rows."""
-    return frozenset(_plain(member.values[unit.id]) for member in members)
+def shown_tables(verdict: Verdict, plan: ExecutablePlan, tables: Tables) -> list[ShownTable]:
+    """Each release of the analyst's plan and its table."""
+    assert verdict.plan is not None
+    names = {tuple(f.id for f in step.aggregate.fields): step.table for step in plan.steps}
+    found = releases(verdict.plan.root)
+    assert len(names) == len(plan.steps) == len(found), "the steps are not the plan's releases"
+    return [(release, tables[names[tuple(f.id for f in release.fields)]]) for release in found]
 
 
-def people_behind(step: PrivateStep, members: Sequence[Member], measure: Field, person: Person) -> frozenset[Hashable]:
-    """The people behind one cell, of all scans of the person's dataset."""
-    used = _used_by(step, members, measure)
-    columns = [f for f in _scanned_fields(step) if _names(f, person)]
-    return frozenset().union(*(units_of(field, _having(field, used)) for field in columns))
+def _released(aggregate: Aggregate, table: ReleasedTable, datasets: Datasets, terms: Terms) -> Released:
+    names = [column_name(f) for f in aggregate.fields]
+    assert table.rows.column_names == names, "columns that the analyst did not ask for"
+    return Released(aggregate, table.rows.to_pylist() if names else [], datasets, terms.minimum)
 
 
-# --- what a released table must satisfy ----------------------------------------------------------------------------
+# --- rows ----------------------------------------------------------------------------------------------------------
 
 
-def assert_sound(step: PrivateStep, released: ReleasedTable, datasets: Datasets) -> None:
-    """All that can be said of one released table: enough people, right values, no small atoms, nothing held back."""
-    groups = groups_of(step, datasets)
-    assert_columns(step, released)
-    assert_enough_units(step, released, groups)
-    assert_values(step, released, groups)
-    assert_atoms(step, released, groups)
-    assert_nothing_held_back(step, released, groups)
+def matched(released: Released, terms: Terms) -> list[tuple[Shown, list[Row]]]:
+    """(a) Each shown row with its group's rows, which are enough; rows left empty for a public key are not among them.
+
+    A row whose keys are all NULL may be the groups of too few together, where the owners pool those.
+    """
+    pooled = _pool(released) if terms.small_groups is SmallGroups.POOL else []
+    found: list[tuple[Shown, list[Row]]] = []
+    seen: set[Hashable] = set()
+    blanks: set[Hashable] = set()
+    for row in released.shown:
+        key = released.key(row)
+        if terms.small_groups is SmallGroups.BLANK and _is_blank(released, row, terms):
+            blanks.add(key)
+            continue
+        members = released.groups.get(key, [])
+        if pooled and key and not any(k is not None for k in key) and not _fits(released, row, members, seen):
+            members, pooled, key = pooled, [], ("pooled",)
+        assert key not in seen, "a group is shown twice"
+        seen.add(key)
+        assert released.enough_for_a_row(members), f"a row of {_counts(released, members)} is shown"
+        found.append((row, members))
+    _assert_all_blanks(released, terms, blanks, seen)
+    return found
 
 
-def assert_columns(step: PrivateStep, released: ReleasedTable) -> None:
-    """No hidden count is left, and no row comes twice."""
-    assert released.rows.column_names == [column_name(field) for field in step.aggregate.fields]
-    keys = [_key(step, row) for row in released.rows.to_pylist()]
-    assert len(set(keys)) == len(keys), "a group is shown twice"
+def _fits(released: Released, row: Shown, members: Sequence[Row], seen: set[Hashable]) -> bool:
+    """Whether the row is the group of its own key, not seen before."""
+    shown = [m for m in released.measures if row[column_name(m)] is not None]
+    right = all(close(row[column_name(m)], brute_force(m, members)) for m in shown)
+    return released.key(row) not in seen and released.enough_for_a_row(members) and right
 
 
-def assert_enough_units(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
-    """(a) Each shown row has the threshold's number of people of every source."""
-    for row in released.rows.to_pylist():
-        members = groups[_key(step, row)]
-        for unit in protected(step):
-            people = len(units_of(unit, members))
-            assert people >= step.minimum_units, f"a row of {people} {unit.name} is shown"
+def _pool(released: Released) -> list[Row]:
+    few = [members for members in released.groups.values() if not released.enough_for_a_row(members)]
+    return [row for members in few for row in members] if len(few) > 1 else []
 
 
-def assert_values(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
-    """(b) Each shown value is the aggregate over all joined rows of its group. A NULL may stand for anything withheld,
-    but only in a conditional cell."""
-    conditional = {cell.measure for cell in step.conditional}
-    for row in released.rows.to_pylist():
-        members = groups[_key(step, row)]
-        for measure in step.aggregate.measures:
+def _counts(released: Released, members: Sequence[Row]) -> str:
+    paths = [path for row in members for path in row.paths]
+    return ", ".join(f"{len(released.people.units(s, c, paths))} {c}" for s, c in released.people.columns)
+
+
+def _domains(released: Released, terms: Terms) -> list[tuple[str, ...]] | None:
+    """The public values of each key; None where a key has none."""
+    found = []
+    for key in released.aggregate.keys:
+        origin: object = key.origin
+        while isinstance(origin, Column):
+            origin = origin.field.origin
+        if not isinstance(origin, SourceColumn) or (origin.dataset, origin.column) not in terms.public:
+            return None
+        found.append(terms.public[origin.dataset, origin.column])
+    return found or None
+
+
+def _is_blank(released: Released, row: Shown, terms: Terms) -> bool:
+    domains = _domains(released, terms)
+    empty = not released.shown_measures(row)
+    return empty and domains is not None and all(k in d for k, d in zip(released.key(row), domains, strict=True))
+
+
+def _assert_all_blanks(released: Released, terms: Terms, blanks: set[Hashable], seen: set[Hashable]) -> None:
+    """Where one public key is kept empty all are: a missing one would say that there is nobody."""
+    domains = _domains(released, terms)
+    if not blanks or domains is None:
+        return
+    for key in product(*domains):
+        assert key in blanks or key in seen, "a public key is missing where others are shown empty"
+
+
+# --- cells ---------------------------------------------------------------------------------------------------------
+
+
+def assert_values(released: Released, rows: Sequence[tuple[Shown, list[Row]]]) -> None:
+    """(e) Each shown value is the aggregate over all rows of its group."""
+    for row, members in rows:
+        for measure in released.shown_measures(row):
             shown, true = row[column_name(measure)], brute_force(measure, members)
-            if shown is None and measure in conditional:
-                continue
             assert close(shown, true), f"{measure.name}: {shown!r} is shown, {true!r} is true"
 
 
-def assert_atoms(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
-    """(c) Subtracting shown cells of a row from each other reaches nobody.
+def assert_atoms(released: Released, rows: Sequence[tuple[Shown, list[Row]]]) -> None:
+    """(b) No sum and difference of shown cells of a row is about few people.
 
-    The joined rows of a group used by exactly the same shown conditional cells form an atom; every non-empty one, also
-    that which no such cell uses, holds enough people of every source. So does every class of values of a shown
-    COUNT(DISTINCT) that occur in exactly the same atoms.
+    The paths used by exactly the same shown cells, on the same branches, hold enough people of every source that those
+    cells depend on; so do, of counts of distinct values that are the same on every row of the group, the values that
+    exactly the same of these counts have seen.
     """
-    for row in released.rows.to_pylist():
-        members = groups[_key(step, row)]
-        shown = sorted({c.condition for c in step.conditional if row[column_name(c.measure)] is not None})
-        if not shown:
-            continue
-        for condition in shown:
-            assert_all_enough(step, [m for m in members if _true(step, condition, m)], "a shown cell")
-        for atom in _atoms(step, shown, members):
-            assert_all_enough(step, atom, "an atom")
-        for measure in step.distinct_measures:
-            if row[column_name(measure)] is not None:
-                for part in _classes(step, shown, measure, members):
-                    assert_all_enough(step, part, f"a class of values of {measure.name}")
+    for row, members in rows:
+        shown = released.shown_measures(row)
+        for measure in shown:
+            if is_conditional(measure):
+                _assert_enough(released, released.paths(measure, members), measure)
+        assert_apart(released, shown, members)
 
 
-def assert_differences(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
-    """No sum and difference of shown cells of a row is about few people, whatever conditions the step was given.
+def assert_apart(released: Released, shown: Sequence[Field], members: Sequence[Row]) -> None:
+    """What tells these cells of a group apart are people enough."""
+    for names, paths in _atoms(released, shown, members):
+        active = [m for m, name in zip(shown, names, strict=True) if name is not None]
+        _refuse_few(released, paths, active, "a difference of shown cells")
+    for part in _classes(released, shown, members):
+        _refuse_few(released, part, shown, "a difference of shown distinct counts")
 
-    Which joined rows a cell uses is read off its call alone: its condition is TRUE there, its argument is not NULL. Rows
-    used by exactly the same shown cells hold enough people of every source; so do, of counts of distinct values that
-    are the same on every row of the group, the values that exactly the same of these counts have seen.
+
+def _assert_enough(released: Released, paths: Sequence[Path], measure: Field) -> None:
+    needed = released.required | (released.optional.keys() & released.sources_of(measure))
+    for scan, column in released.people.columns:
+        count = len(released.people.units(scan, column, paths))
+        assert scan.source not in needed or count >= released.minimum, (
+            f"the shown {measure.name} rests on {count} {column}"
+        )
+
+
+def _refuse_few(released: Released, paths: Sequence[Path], active: Sequence[Field], what: str) -> None:
+    concerned = released.required | released.asked
+    for measure in active:
+        concerned |= released.optional_of(measure)
+    for few in released.lacking(paths, concerned):
+        raise AssertionError(f"{what} rests on {few}")
+
+
+def _atoms(
+    released: Released, shown: Sequence[Field], members: Sequence[Row]
+) -> Iterator[tuple[tuple[Hashable, ...], list[Path]]]:
+    """The paths by which of the cells used them and how.
+
+    Sums of an optional side's own columns do not tell who has no match, as long as nothing counts matches: paths without
+    one are then told apart by the other cells alone.
     """
-    for row in released.rows.to_pylist():
-        members = groups[_key(step, row)]
-        shown = [m for m in step.aggregate.measures if row[column_name(m)] is not None]
-        used = [[_uses(measure, member) for measure in shown] for member in members]
-        for index, measure in enumerate(shown):
-            own = [member for member, uses in zip(members, used, strict=True) if uses[index]]
-            assert_all_enough(step, own, f"the shown {measure.name}")
-        for part in _by_name(members, map(tuple, used)):
-            assert_all_enough(step, part, "a difference of shown cells")
-        for counts, values in _distinct_counts(shown, members):
-            seen: dict[Hashable, set[int]] = {}
-            for value, uses in zip(values, used, strict=True):
-                seen.setdefault(value, set()).update(i for i in counts if uses[i])
-            names = [frozenset(seen[value]) for value in values]
-            for part in _by_name([m for m, n in zip(members, names, strict=True) if n], filter(None, names)):
-                assert_all_enough(step, part, "a difference of shown distinct counts")
+    free = _free(released, shown)
+    parts: dict[tuple[Hashable, ...], list[Use]] = {}
+    for use in released.uses(members):
+        parts.setdefault(tuple(released.tag(measure, use) for measure in shown), []).append(use)
+    for names, uses in parts.items():
+        unused = all(name is None for name, measure in zip(names, shown, strict=True) if measure in free)
+        if not (free and unused and any(_lacks(released, path) for _, path in uses)):
+            yield names, [path for _, path in uses]
+    if free:
+        rest = [measure for measure in shown if measure not in free]
+        for part in _by_name(released.uses(members), lambda use: tuple(released.tag(m, use) for m in rest)):
+            names = tuple(None if m in free else released.tag(m, part[0]) for m in shown)
+            yield names, [path for _, path in part]
 
 
-def _uses(measure: Field, member: Member) -> bool:
-    call = measure.origin
-    assert isinstance(call, AggregateCall)
-    known = call.argument is None or evaluate(call.argument, member.values) is not None
-    return known and _meets(call, member)
+def _lacks(released: Released, path: Path) -> bool:
+    present = {source for source, _ in path}
+    return any(source not in present for source in released.optional)
 
 
-def _by_name(members: Sequence[Member], names: Iterable[Hashable]) -> list[list[Member]]:
-    parts: dict[Hashable, list[Member]] = {}
-    for member, name in zip(members, names, strict=True):
-        parts.setdefault(name, []).append(member)
+def _free(released: Released, shown: Sequence[Field]) -> list[Field]:
+    sums = [m for m in shown if released.optional_of(m) and call_of(m).function == "sum"]
+    counted = {source for m in shown if m not in sums for source in released.optional_of(m)}
+    return [m for m in sums if not released.optional_of(m) & counted]
+
+
+def _by_name(uses: Sequence[Use], name: Callable[[Use], Hashable]) -> list[list[Use]]:
+    parts: dict[Hashable, list[Use]] = {}
+    for use in uses:
+        parts.setdefault(name(use), []).append(use)
     return list(parts.values())
 
 
-def _distinct_counts(shown: Sequence[Field], members: Sequence[Member]) -> list[tuple[list[int], tuple[Hashable, ...]]]:
-    """The positions of the distinct counts that count the same values, and those values, one for each row."""
-    found: dict[tuple[Hashable, ...], list[int]] = {}
-    for index, measure in enumerate(shown):
-        call = measure.origin
-        if isinstance(call, AggregateCall) and call.function == "count_distinct" and call.argument is not None:
-            argument = call.argument
-            values = tuple(_plain(evaluate(argument, member.values)) for member in members)
-            found.setdefault(values, []).append(index)
-    return [(counts, values) for values, counts in found.items()]
+def _classes(released: Released, shown: Sequence[Field], members: Sequence[Row]) -> Iterator[list[Path]]:
+    """The paths of a group by which of the distinct counts of the same values have seen their value."""
+    for counts, argument in _distinct_counts(shown, members):
+        seen: dict[Hashable, set[int]] = {}
+        for row in members:
+            value = plain(evaluate(argument, row.values))
+            seen.setdefault(value, set()).update(n for n, m in enumerate(counts) if meets(call_of(m), row))
+        parts: dict[Hashable, list[Path]] = {}
+        for row in members:
+            name = frozenset(seen[plain(evaluate(argument, row.values))])
+            if name:
+                parts.setdefault(name, []).extend(row.paths)
+        yield from parts.values()
 
 
-def assert_nothing_held_back(step: PrivateStep, released: ReleasedTable, groups: Groups) -> None:
-    """A group that has enough people is shown, and its cells too where no atom and no class is small."""
-    rows = {_key(step, row): row for row in released.rows.to_pylist()}
-    for key, members in groups.items():
-        if not _enough(step, members):
+def _distinct_counts(shown: Sequence[Field], members: Sequence[Row]) -> list[tuple[list[Field], Expression]]:
+    """The distinct counts that count the same values, together, and what they count."""
+    found: dict[Hashable, tuple[list[Field], Expression]] = {}
+    for measure in shown:
+        call = call_of(measure)
+        if call.function == "count_distinct" and call.argument is not None:
+            values = tuple(plain(evaluate(call.argument, row.values)) for row in members)
+            found.setdefault(values, ([], call.argument))[0].append(measure)
+    return list(found.values())
+
+
+def assert_cell_minimums(released: Released, rows: Sequence[tuple[Shown, list[Row]]], terms: Terms) -> None:
+    """An aggregate of a column describes as many people as its owner asks for."""
+    for row, members in rows:
+        for measure in released.shown_measures(row):
+            needed = max((terms.of_column.get(c, 0) for c in _columns(inputs(call_of(measure)))), default=0)
+            paths = released.paths(measure, members)
+            for scan, column in released.people.columns:
+                count = len(released.people.units(scan, column, paths))
+                assert not needed or scan.source not in released.required or count >= needed, (
+                    f"the shown {measure.name} rests on {count} {column}, where its owner asks for {needed}"
+                )
+
+
+def _columns(expressions: Sequence[Expression]) -> Iterator[tuple[DatasetName, str]]:
+    """The owners' columns that the expressions are computed from."""
+    for expression in expressions:
+        for named in fields_of(expression):
+            if isinstance(named.origin, SourceColumn):
+                yield named.origin.dataset, named.origin.column
+            else:
+                yield from _columns(inputs(named.origin))
+
+
+def assert_nothing_held_back(released: Released) -> None:
+    """(g) A group that has enough people is shown, and its cells too where no atom and no class is small."""
+    rows = {released.key(row): row for row in released.shown}
+    for key, members in released.groups.items():
+        if not released.enough_for_a_row(members):
             continue
         assert key in rows, "a group with enough people is not shown"
-        everything = list(range(len(step.conditions)))
-        parts = _atoms(step, everything, members) + [
-            part for d in step.distinct_measures for part in _classes(step, everything, d, members)
-        ]
-        if not all(_enough(step, part) for part in parts):
+        whole = _holds(assert_apart, released, released.measures, members) and _holds(
+            _assert_all_values_in_company, released, members
+        )
+        for measure in released.measures:
+            own = _holds(_assert_enough, released, released.paths(measure, members), measure)
+            may_be_shown = (whole and own) or not is_conditional(measure)
+            if may_be_shown and brute_force(measure, members) is not None:
+                assert rows[key][column_name(measure)] is not None, "a cell with enough people is not shown"
+
+
+def _assert_all_values_in_company(released: Released, members: Sequence[Row]) -> None:
+    """The values of each distinct count that occur in exactly the same atoms are of enough people."""
+    for measure in released.measures:
+        if call_of(measure).function != "count_distinct":
             continue
-        for cell in step.conditional:
-            used = _used_by(step, members, cell.measure)
-            if _enough(step, used) and brute_force(cell.measure, members) is not None:
-                assert rows[key][column_name(cell.measure)] is not None, "a cell with enough people is not shown"
+        argument = call_of(measure).argument
+        assert argument is not None
+        for part in _value_classes(released, argument, members):
+            _refuse_few(released, part, [measure], "a class of values")
 
 
-def assert_all_enough(step: PrivateStep, members: Sequence[Member], what: str) -> None:
-    for unit in protected(step):
-        people = len(units_of(unit, members))
-        assert people >= step.minimum_units, f"{what} rests on {people} {unit.name}"
+def _value_classes(released: Released, argument: Expression, members: Sequence[Row]) -> list[list[Path]]:
+    """The paths of a group by which atoms of all its cells their value occurs in."""
+    values = {id(row): plain(evaluate(argument, row.values)) for row in members}
+    atoms: dict[Hashable, set[Hashable]] = {}
+    for use in released.uses(members):
+        atoms.setdefault(values[id(use[0])], set()).add(tuple(released.tag(m, use) for m in released.measures))
+    parts = _by_name(released.uses(members), lambda use: frozenset(atoms[values[id(use[0])]]))
+    return [[path for _, path in part] for part in parts]
+
+
+def _holds(assertion: Callable[..., None], *arguments: object) -> bool:
+    try:
+        assertion(*arguments)
+    except AssertionError:
+        return False
+    return True
+
+
+# --- one person ----------------------------------------------------------------------------------------------------
 
 
 def assert_others_unmoved(
-    step: PrivateStep,
-    datasets: Datasets,
-    run: Callable[[PrivateStep, Datasets], ReleasedTable],
-    person: Person,
-    change: Callable[[Mapping[str, Value]], Mapping[str, Value] | None],
+    run: Callable[[Datasets], Sequence[ShownTable]], datasets: Datasets, person: Person, change: Change, terms: Terms
 ) -> None:
-    """(d) Changing all rows of one person changes no value of a cell that the person is not behind.
+    """(f) Changing all rows of one person changes no value of a cell that the person is not behind.
 
     `change` gives a row's new values (the unit column is put back), or None to remove the row. A person who is behind
     a cell before or after the change may move it; whether a cell is shown at all is left out.
     """
     changed = with_person_changed(datasets, person, change)
-    old, new = groups_of(step, datasets), groups_of(step, changed)
-    before = {_key(step, row): row for row in run(step, datasets).rows.to_pylist()}
-    after = {_key(step, row): row for row in run(step, changed).rows.to_pylist()}
-    for key in before.keys() & after.keys():
-        for measure in step.aggregate.measures:
-            was, now = before[key][column_name(measure)], after[key][column_name(measure)]
-            behind = {p for g in (old, new) for p in people_behind(step, g[key], measure, person)}
-            if was is not None and now is not None and _plain(person.unit) not in behind:
-                assert close(was, now), f"{measure.name} moved from {was!r} to {now!r} by somebody who is not behind it"
+    for (aggregate, was), (_, now) in zip(run(datasets), run(changed), strict=True):
+        before, after = _released(aggregate, was, datasets, terms), _released(aggregate, now, changed, terms)
+        assert_tables_agree(before, after, person, terms)
 
 
-def with_person_changed(
-    datasets: Datasets, person: Person, change: Callable[[Mapping[str, Value]], Mapping[str, Value] | None]
-) -> Datasets:
+def assert_tables_agree(was: Released, now: Released, person: Person, terms: Terms) -> None:
+    """The cells of both tables that the person is behind in neither are equal."""
+    old = {was.key(row): (row, members) for row, members in matched(was, terms)}
+    new = {now.key(row): (row, members) for row, members in matched(now, terms)}
+    for key in old.keys() & new.keys():
+        (before, mine), (after, theirs) = old[key], new[key]
+        for measure in was.measures:
+            one, other = before[column_name(measure)], after[column_name(measure)]
+            behind = {*_behind(was, measure, mine, person), *_behind(now, measure, theirs, person)}
+            if one is not None and other is not None and plain(person.unit) not in behind:
+                assert close(one, other), f"{measure.name} moved from {one!r} to {other!r} by somebody not behind it"
+
+
+def _behind(released: Released, measure: Field, members: Sequence[Row], person: Person) -> frozenset[Hashable]:
+    call = measure.origin
+    assert isinstance(call, AggregateCall)
+    paths = [path for row in members if meets(call, row) for path in row.paths]
+    return released.people.behind(person.dataset, person.column, paths)
+
+
+def with_person_changed(datasets: Datasets, person: Person, change: Change) -> Datasets:
     """The datasets with every row of the person changed, and nothing else."""
 
     def changed(row: Mapping[str, Value]) -> Mapping[str, Value] | None:
@@ -264,169 +416,3 @@ def with_person_changed(
 
     rows = [new for row in datasets[person.dataset] if (new := changed(row)) is not None]
     return {**datasets, person.dataset: rows}
-
-
-# --- brute force ---------------------------------------------------------------------------------------------------
-
-
-def brute_force(measure: Field, members: Sequence[Member]) -> Value:
-    """The aggregate over all joined rows of a group, NULLs passed over."""
-    origin = measure.origin
-    assert isinstance(origin, AggregateCall)
-    members = [m for m in members if _meets(origin, m)]
-    if origin.argument is None:
-        return len(members)
-    values = [v for m in members if (v := evaluate(origin.argument, m.values)) is not None]
-    if origin.function == "count":
-        return len(values)
-    if origin.function == "count_distinct":
-        return len({_plain(value) for value in values})
-    if not values:
-        return None
-    total = sum((Fraction(value) for value in values), Fraction(0))  # type: ignore[arg-type]
-    match origin.function:
-        case "sum":
-            return float(total) if isinstance(values[0], float) else _exact(total)
-        case "avg":
-            return float(total / len(values))
-        case other:
-            raise AssertionError(f"{other} is never released")
-
-
-def _meets(call: AggregateCall, member: Member) -> bool:
-    return call.condition is None or evaluate(call.condition, member.values) is True
-
-
-def close(left: Value, right: Value) -> bool:
-    """Equal, or doubles that differ by rounding alone: sums of doubles depend on the order of their terms."""
-    if isinstance(left, float) or isinstance(right, float):
-        if left is None or right is None:
-            return False
-        return math.isclose(float(left), float(right), rel_tol=1e-9, abs_tol=1e-9)  # type: ignore[arg-type]
-    return _plain(left) == _plain(right)
-
-
-def _exact(total: Fraction) -> Value:
-    if total.denominator == 1:
-        return int(total)
-    digits = next(n for n in range(40) if 10**n % total.denominator == 0)
-    return Decimal(int(total * 10**digits)).scaleb(-digits)
-
-
-def _members(relation: Relation, datasets: Datasets) -> list[Member]:
-    match relation:
-        case Scan():
-            return _scanned(relation, datasets)
-        case Filter(input=below, predicate=predicate):
-            return [m for m in _members(below, datasets) if evaluate(predicate, m.values) is True]
-        case Project(input=below, fields=fields):
-            # Fields below stay: hidden units travel with their rows.
-            return [
-                Member({**m.values, **{f.id: _origin_value(f, m) for f in fields}}, m.behind)
-                for m in _members(below, datasets)
-            ]
-        case Join():
-            return _joined(relation, _members(relation.left, datasets), _members(relation.right, datasets))
-        case _:
-            raise AssertionError(f"{type(relation).__name__} is not part of a private step")
-
-
-def _joined(join: Join, left: Sequence[Member], right: Sequence[Member]) -> list[Member]:
-    """Nested loops over the rows that have a key at all; NULL joins nothing."""
-    mine = [(_join_key([key for key, _ in join.keys], member), member) for member in left]
-    theirs = [(_join_key([key for _, key in join.keys], member), member) for member in right]
-    return [
-        Member({**one.values, **other.values}, {**one.behind, **other.behind})
-        for key, one in mine
-        for other_key, other in theirs
-        if key == other_key and None not in key
-    ]
-
-
-def _join_key(keys: Sequence[Column], member: Member) -> Key:
-    return tuple(_plain(member.values[key.field.id]) for key in keys)
-
-
-def _scanned(scan: Scan, datasets: Datasets) -> list[Member]:
-    members = []
-    for number, row in enumerate(datasets[scan.dataset]):
-        values = {f.id: row[f.origin.column] for f in scan.fields if isinstance(f.origin, SourceColumn)}
-        allowed = scan.row_filter is None or evaluate(scan.row_filter, values) is True
-        if allowed and all(values[unit.id] is not None for unit in scan.units):
-            members.append(Member(values, {scan.source: number}))
-    return members
-
-
-def _origin_value(field: Field, member: Member) -> Value:
-    if field.id in member.values:
-        return member.values[field.id]
-    return evaluate(field.origin, member.values)  # type: ignore[arg-type]
-
-
-def _scanned_fields(step: PrivateStep) -> list[Field]:
-    return [f for r in relations(step.aggregate.input) if isinstance(r, Scan) for f in r.fields]
-
-
-def _names(field: Field, person: Person) -> bool:
-    origin = field.origin
-    return isinstance(origin, SourceColumn) and (origin.dataset, origin.column) == (person.dataset, person.column)
-
-
-def _having(field: Field, members: Iterable[Member]) -> list[Member]:
-    return [member for member in members if field.id in member.values]
-
-
-def _used_by(step: PrivateStep, members: Sequence[Member], measure: Field) -> list[Member]:
-    conditions = [cell.condition for cell in step.conditional if cell.measure == measure]
-    return [member for member in members if all(_true(step, condition, member) for condition in conditions)]
-
-
-def _true(step: PrivateStep, condition: int, member: Member) -> bool:
-    return evaluate(step.conditions[condition], member.values) is True
-
-
-def _mask(step: PrivateStep, conditions: Sequence[int], member: Member) -> Mask:
-    return tuple(_true(step, condition, member) for condition in conditions)
-
-
-def _atoms(step: PrivateStep, conditions: Sequence[int], members: Sequence[Member]) -> list[list[Member]]:
-    """The joined rows by which of these conditions are TRUE on them."""
-    atoms: dict[Mask, list[Member]] = {}
-    for member in members:
-        atoms.setdefault(_mask(step, conditions, member), []).append(member)
-    return list(atoms.values())
-
-
-def _classes(
-    step: PrivateStep, conditions: Sequence[int], measure: Field, members: Sequence[Member]
-) -> list[list[Member]]:
-    """The joined rows by the class of the counted value: values seen in exactly the same atoms together."""
-    origin = measure.origin
-    assert isinstance(origin, AggregateCall)
-    assert origin.argument is not None
-    seen = [(_plain(evaluate(origin.argument, m.values)), _mask(step, conditions, m), m) for m in members]
-    atoms: dict[Hashable, set[Mask]] = {}
-    for value, mask, _ in seen:
-        atoms.setdefault(value, set()).add(mask)
-    classes: dict[Hashable, list[Member]] = {}
-    for value, _, member in seen:
-        if value is not None:
-            classes.setdefault(frozenset(atoms[value]), []).append(member)
-    return list(classes.values())
-
-
-def _enough(step: PrivateStep, members: Sequence[Member]) -> bool:
-    return all(len(units_of(unit, members)) >= step.minimum_units for unit in protected(step))
-
-
-def _key(step: PrivateStep, row: Mapping[str, Value]) -> Key:
-    return tuple(_plain(row[column_name(key)]) for key in step.aggregate.keys)
-
-
-def _plain(value: Value) -> Hashable:
-    """Hashable, and equal where SQL groups together."""
-    if isinstance(value, float) and math.isnan(value):
-        return "nan", None
-    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-        return datetime.datetime(value.year, value.month, value.day)
-    return value

@@ -20,12 +20,12 @@ from cleanroom.engines.memory import MemoryEngine
 from cleanroom.release import release
 from cleanroom.rules import approve
 from cleanroom.sql.aggregation import MOST_MEASURES
+from tests import oracle
 from tests.attacks.test_grains import comparisons
 from tests.fixtures import Fixture, cases, request, rows
-from tests.oracle import assert_differences, assert_sound, groups_of
-from tests.random_queries import loosened
+from tests.judged import files
+from tests.random_tables import loosened
 from tests.test_corpus import REJECTED, same
-from tests.test_random_queries import files
 
 CUSTOMERS, ORDERS = DatasetName("retailer.customers"), DatasetName("retailer.orders")
 IMPRESSIONS = DatasetName("publisher.impressions")
@@ -88,10 +88,8 @@ def answer(
     verdict = judge_query(request(sql), policy)
     assert verdict.approved, verdict.findings
     plan = approve(verdict)
-    for step in plan.steps:
-        released = release(MemoryEngine(data).run_private(step, {}))
-        assert_sound(step, released, data)
-        assert_differences(step, released, groups_of(step, data))
+    tables = {step.table: release(MemoryEngine(data).run_private(step, {})) for step in plan.steps}
+    oracle.assert_answer_is_sound(verdict, plan, data, tables)
     slow = rows(run(plan, MemoryEngine(data), {}).rows)
     engine = DuckDBEngine(EngineLimits(), scratch=folder)
     try:
