@@ -64,7 +64,7 @@ def test_groups_are_returned(sql: str) -> None:
     [
         ("SELECT ward FROM clinic.visits", Reason.ROWS),
         ("SELECT MAX(days) FROM clinic.visits", Reason.EXTREME),
-        ("SELECT patient, COUNT(*) FROM clinic.visits GROUP BY patient", Reason.KEY),
+        ("SELECT patient, COUNT(*) FROM clinic.visits GROUP BY patient", Reason.PER_PERSON),
         ("SELECT COUNT(*) FROM clinic.visits WHERE patient = 7", Reason.KEY),
         ("SELECT SUM(days * days) FROM clinic.visits", Reason.COMPUTED),
         ("SELECT COUNT(*) FROM clinic.stays", Reason.UNNAMED),
