@@ -45,6 +45,7 @@ class Reason(StrEnum):
     WINDOW = "unsupported syntax: this window"
     SUBQUERY = "unsupported syntax: this sub-query as a value"
     FULL_JOIN = "unsupported syntax: a full join"
+    NATURAL = "unsupported syntax: a natural join"
     NESTED_JOIN = "unsupported syntax: a join in parentheses"
     STAR = "unsupported syntax: a star over rows"
 
@@ -123,8 +124,9 @@ def _unlinked(judged: Judged, tree: exp.Expr) -> bool:
     return any(f.code == "join.not_allowed" and "without" in f.message for f in judged.verdict.findings)
 
 
-def _full_join(judged: Judged, tree: exp.Expr) -> bool:
-    return bool(judged.codes & {"join.not_allowed", "sql.unsupported"}) and shape.has_full_join(tree)
+def _joined(word: str) -> Callable[[Judged, exp.Expr], bool]:
+    refused = {"join.not_allowed", "sql.unsupported"}
+    return lambda judged, tree: bool(judged.codes & refused) and word in shape.joins(tree)
 
 
 def _lacks(construct: str) -> Callable[[Judged, exp.Expr], bool]:
@@ -148,7 +150,9 @@ _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
     (Reason.FUNCTION, _codes("function.not_allowed")),
     (Reason.REPEATS, _codes("join.repeats_rows")),
     (Reason.OVERLAP, _codes("release.overlap")),
-    (Reason.FULL_JOIN, _full_join),
+    (Reason.FULL_JOIN, _joined("FULL")),
+    (Reason.NATURAL, _joined("NATURAL")),
+    (Reason.TYPES, _codes("type.mismatch")),
     (Reason.NO_EQUALITY, _unlinked),
     (Reason.NOT_A_KEY, _codes("join.not_allowed")),
     (Reason.SET, _set_of_rows),
@@ -161,7 +165,6 @@ _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
     (Reason.SUBQUERY, _lacks("sub-query as a value")),
     (Reason.LEVEL, _codes("column.not_groupable", "column.not_filterable", "column.blocked", "aggregate.not_allowed")),
     (Reason.CHOSEN, _codes("rows.chosen")),
-    (Reason.TYPES, _codes("type.mismatch")),
     (Reason.UNNAMED, _codes("name.unknown", "name.ambiguous")),
     (Reason.UNREAD, _codes("sql.syntax")),
 )

@@ -50,9 +50,10 @@ def has_arithmetic(tree: exp.Expr) -> bool:
     return any(node.find_ancestor(exp.AggFunc) is None for node in tree.find_all(exp.Binary, exp.Round))
 
 
-def has_full_join(tree: exp.Expr) -> bool:
-    """Whether it keeps the unmatched of both sides."""
-    return any(str(join.args.get("side")).upper() == "FULL" for join in tree.find_all(exp.Join))
+def joins(tree: exp.Expr) -> frozenset[str]:
+    """The words before its JOINs, such as LEFT and NATURAL."""
+    words = ("side", "kind", "method")
+    return frozenset(str(join.args.get(word)).upper() for join in tree.find_all(exp.Join) for word in words)
 
 
 def names(tree: exp.Expr) -> frozenset[str]:
