@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cleanroom.sql.parse import DIALECTS, ParsedQuery, parse
+from cleanroom.sql.dialects import DIALECTS
+from cleanroom.sql.parse import ParsedQuery, parse
 from cleanroom.sql.resolve import Resolved, resolve
 from cleanroom.sql.row_filter import check_row_filter
 

@@ -8,15 +8,20 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from cleanroom.domain import types
-from cleanroom.domain.expression import Call, Case, Cast, Expression, Literal, Missing
-from cleanroom.domain.types import BOOLEAN, DataType, Kind
+from cleanroom.domain.expression import AggregateCall, Call, Case, Column, Expression, Literal, Missing
+from cleanroom.domain.types import BOOLEAN, INTEGERS, Kind
 from cleanroom.sql import literals
+from cleanroom.sql.casts import CASTS
 from cleanroom.sql.functions import FUNCTIONS, translate_function
+from cleanroom.sql.intervals import INTERVALS, moved_by_name, named_moment, sum_of_days, sum_with_interval
+from cleanroom.sql.moments import MOMENTS, part_by_name
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.terms import Terms
+from cleanroom.sql.texts import TEXTS
 from cleanroom.sql.typing import comparable, is_family, widest
 
 Handler: TypeAlias = Callable[[exp.Expr, Terms], Expression]
+Through: TypeAlias = Callable[[exp.Expr, Terms, Handler], Expression]
 MOST_LIST_ITEMS = 200
 
 COMPARISONS: dict[type[exp.Expr], str] = {
@@ -76,10 +81,26 @@ def _unwrapped(node: exp.Expr) -> exp.Expr:
 
 
 def _special(node: exp.Expr, terms: Terms, handler: Handler | None, what: str) -> Expression:
-    if handler is not None:
-        return handler(node, terms)
-    terms.resolution.unsupported(node, f"{what} in {terms.clause}")
-    return missing(node, terms)
+    if handler is None:
+        terms.resolution.unsupported(node, f"{what} in {terms.clause}")
+        return missing(node, terms)
+    found = handler(node, terms)
+    if terms.resolution.dialect.whole_averages and _averages_integers(found):
+        return terms.resolution.unsupported(
+            node, "AVG of whole numbers, which is a whole number there,", "Write SUM(x) * 1.0 / COUNT(x)."
+        )
+    return found
+
+
+def _averages_integers(found: Expression) -> bool:
+    origin = found.field.origin if isinstance(found, Column) else None
+    of = origin.argument if isinstance(origin, AggregateCall) and origin.function == "avg" else None
+    return of is not None and of.type.kind in INTEGERS
+
+
+def _through(handler: Through) -> Handler:
+    """The handler of another module, given the way back into this one."""
+    return lambda node, terms: handler(node, terms, translate)
 
 
 def _column(node: exp.Expr, terms: Terms) -> Expression:
@@ -112,8 +133,43 @@ def _neg(node: exp.Expr, terms: Terms) -> Expression:
 
 def _arithmetic(node: exp.Expr, terms: Terms) -> Expression:
     terms.resolution.read_whole(node, "this", "expression", "typed", "safe")
+    if isinstance(node, exp.Add | exp.Sub) and (moved := sum_with_interval(node, terms, translate)) is not None:
+        return moved
+    name = ARITHMETIC[type(node)]
+    left, right = translate(node.this, terms), translate(node.args["expression"], terms)
+    if name in ("add", "subtract") and (moved := sum_of_days(name, left, right, node, terms)) is not None:
+        return moved
+    if name == "divide":
+        return _divide(left, right, node, terms)
+    return _number_call(name, (left, right), node, terms)
+
+
+def _divide(left: Expression, right: Expression, node: exp.Expr, terms: Terms) -> Expression:
+    """A quotient: of whole numbers a whole one where the dialect says so."""
+    dialect, kinds = terms.resolution.dialect, {left.type.kind, right.type.kind}
+    if dialect.whole_division and kinds <= INTEGERS:
+        return _number_call("integer_divide", (left, right), node, terms)
+    if dialect.scaled_division and Kind.DECIMAL in kinds and kinds <= INTEGERS | {Kind.DECIMAL}:
+        return terms.resolution.unsupported(
+            node, "A quotient rounded to the scale of its operands", "CAST one side AS DOUBLE."
+        )
+    return _number_call("divide", (left, right), node, terms)
+
+
+def _safe_divide(node: exp.Expr, terms: Terms) -> Expression:
+    terms.resolution.read_whole(node, "this", "expression")
     parts = (translate(node.this, terms), translate(node.args["expression"], terms))
-    return _number_call(ARITHMETIC[type(node)], parts, node, terms)
+    return _number_call("divide", parts, node, terms)
+
+
+def _anonymous(node: exp.Expr, terms: Terms) -> Expression:
+    """The few functions that are known by their names alone."""
+    for read in (named_moment, moved_by_name, part_by_name):
+        found = read(node, terms, translate)
+        if found is not None:
+            return found
+    terms.resolution.unsupported(node, hint=_HINTS[exp.Anonymous])
+    return missing(node, terms)
 
 
 def _number_call(name: str, parts: tuple[Expression, ...], node: exp.Expr, terms: Terms) -> Expression:
@@ -221,18 +277,6 @@ def _in(node: exp.Expr, terms: Terms) -> Expression:
     return Call("in", (value, *listed), BOOLEAN, place_of(node))
 
 
-def _like(name: str) -> Handler:
-    def handler(node: exp.Expr, terms: Terms) -> Expression:
-        terms.resolution.read_whole(node, "this", "expression", "negate")
-        parts = (translate(node.this, terms), translate(node.args["expression"], terms))
-        if not all(is_family(part.type, "text") for part in parts):
-            return terms.resolution.refuse("type.mismatch", "LIKE compares text.", node)
-        call = Call(name, parts, BOOLEAN, place_of(node))
-        return Call("not", (call,), BOOLEAN, call.at) if node.args.get("negate") else call
-
-    return handler
-
-
 def _case(node: exp.Expr, terms: Terms) -> Expression:
     terms.resolution.read_whole(node, "this", "ifs", "default")
     subject = translate(node.this, terms) if node.this is not None else None
@@ -255,6 +299,15 @@ def _if(node: exp.Expr, terms: Terms) -> Expression:
     return _case_of((branch,), translate(default, terms) if default is not None else None, node, terms)
 
 
+def _nvl2(node: exp.Expr, terms: Terms) -> Expression:
+    """NVL2(a, b, c): b where a is not NULL, else c."""
+    terms.resolution.read_whole(node, "this", "true", "false")
+    given = Call("not", (Call("is_null", (translate(node.this, terms),), BOOLEAN, place_of(node)),), BOOLEAN)
+    branches = ((given, translate(node.args["true"], terms)),)
+    default = node.args.get("false")
+    return _case_of(branches, None if default is None else translate(default, terms), node, terms)
+
+
 def _case_of(
     branches: tuple[tuple[Expression, Expression], ...],
     default: Expression | None,
@@ -268,23 +321,6 @@ def _case_of(
     return Case(branches, default, result, place_of(node))
 
 
-def _cast(node: exp.Expr, terms: Terms) -> Expression:
-    terms.resolution.read_whole(node, "this", "to", "safe")
-    wanted = _type(node.args["to"], terms)
-    if isinstance(node.this, exp.Cast) and isinstance(node.this.this, exp.Literal):
-        # The parser reads TIMESTAMP '…'::DATE in the other order than engines do.
-        return terms.resolution.unsupported(
-            node, "A cast of a typed literal", hint="Write the literal in its last type."
-        )
-    argument = translate(node.this, terms)
-    if wanted is None or isinstance(argument, Missing):
-        return Missing(place_of(node), wanted or types.UNKNOWN)
-    if isinstance(argument, Literal):
-        folded = literals.cast(argument, wanted)
-        return folded or terms.resolution.refuse("type.mismatch", f"This literal is no {wanted}.", node)
-    return Cast(argument, wanted, place_of(node))
-
-
 def _log(node: exp.Expr, terms: Terms) -> Expression:
     """LOG(x) and LOG10(x): the decimal logarithm."""
     terms.resolution.read_whole(node, "this", "expression")
@@ -294,58 +330,6 @@ def _log(node: exp.Expr, terms: Terms) -> Expression:
     elif not (isinstance(base, exp.Literal) and str(base.this) == "10"):
         return terms.resolution.unsupported(node, "A logarithm of another base than 10 and e")
     return _number_call("log10", (translate(argument, terms),), node, terms)
-
-
-def _concat(node: exp.Expr, terms: Terms) -> Expression:
-    """CONCAT(a, b): as ||, but a NULL counts as the empty text."""
-    terms.resolution.read_whole(node, "expressions", "safe", "coalesce")
-    parts = tuple(translate(part, terms) for part in node.expressions)
-    if not parts or not all(is_family(part.type, "text") for part in parts):
-        return terms.resolution.refuse("type.mismatch", "CONCAT joins text.", node, hint="Cast numbers to VARCHAR.")
-    empty = Literal("", types.VARCHAR)
-    filled = tuple(Call("coalesce", (part, empty), types.VARCHAR, place_of(node)) for part in parts)
-    return filled[0] if len(filled) == 1 else Call("concat", filled, types.VARCHAR, place_of(node))
-
-
-def _date(node: exp.Expr, terms: Terms) -> Expression:
-    terms.resolution.read_whole(node, "this")
-    argument = translate(node.this, terms)
-    return argument if isinstance(argument, Missing) else Cast(argument, types.DATE, place_of(node))
-
-
-_TYPES = {
-    "BOOLEAN": Kind.BOOLEAN,
-    "TINYINT": Kind.TINYINT,
-    "SMALLINT": Kind.SMALLINT,
-    "INT": Kind.INTEGER,
-    "BIGINT": Kind.BIGINT,
-    "INT128": Kind.HUGEINT,
-    "FLOAT": Kind.FLOAT,
-    "DOUBLE": Kind.DOUBLE,
-    "TEXT": Kind.VARCHAR,
-    "VARCHAR": Kind.VARCHAR,
-    "DATE": Kind.DATE,
-    "TIMESTAMP": Kind.TIMESTAMP,
-    "TIMESTAMPNTZ": Kind.TIMESTAMP,
-    "DATETIME": Kind.TIMESTAMP,
-}
-
-
-def _type(node: exp.Expr, terms: Terms) -> DataType | None:
-    name = node.this.name if isinstance(node, exp.DataType) and hasattr(node.this, "name") else ""
-    sizes = [int(p.this.this) for p in node.expressions if isinstance(p, exp.DataTypeParam) and p.this.is_int]
-    terms.resolution.read_whole(node, "this", "expressions")
-    match name, sizes:
-        case "DECIMAL", [precision, scale] if 1 <= precision <= 38 and 0 <= scale <= precision:
-            return DataType(Kind.DECIMAL, precision, scale)
-        case "DECIMAL", []:
-            return DataType(Kind.DECIMAL, 18, 3)
-        case known, [] if known in _TYPES:
-            return DataType(_TYPES[known])
-        case "TEXT" | "VARCHAR", [_]:
-            return types.VARCHAR
-    terms.resolution.unsupported(node, "This type")
-    return None
 
 
 _HINTS: dict[type[exp.Expr], str] = {
@@ -367,15 +351,13 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Not: _not,
     exp.Is: _is,
     exp.In: _in,
-    exp.Like: _like("like"),
-    exp.ILike: _like("ilike"),
     exp.Case: _case,
     exp.If: _if,
-    exp.Cast: _cast,
-    exp.Date: _date,
     exp.Log: _log,
-    exp.Concat: _concat,
-    exp.TryCast: _cast,
+    exp.Nvl2: _nvl2,
+    exp.SafeDivide: _safe_divide,
+    exp.Anonymous: _anonymous,
     **dict.fromkeys(COMPARISONS, _comparison),
     **dict.fromkeys(ARITHMETIC, _arithmetic),
+    **{kind: _through(handler) for kind, handler in (TEXTS | MOMENTS | INTERVALS | CASTS).items()},
 }

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cleanroom.domain.expression import Call, Expression, Literal, Missing
-from cleanroom.domain.functions import EXTRACT_GRAINS, SCALARS, STRFTIME_GRAINS
-from cleanroom.domain.grain import DECLARABLE_GRAINS
-from cleanroom.domain.types import BIGINT, DATE, DOUBLE, TIMESTAMP, VARCHAR, DataType, Kind
+from cleanroom.domain.functions import SCALARS
+from cleanroom.domain.types import DOUBLE, VARCHAR, DataType
 from cleanroom.sql.nodes import place_of
+from cleanroom.sql.texts import unless_null
 from cleanroom.sql.typing import comparable, family, is_family, widest
 
 if TYPE_CHECKING:
@@ -50,11 +50,6 @@ def _number(name: str, *slots: str, result: DataType | None = None) -> Signature
 FUNCTIONS: dict[type[exp.Expr], Signature] = {
     exp.Lower: _text("lower"),
     exp.Upper: _text("upper"),
-    exp.Trim: _text("trim"),
-    exp.Length: _text("length", result=BIGINT),
-    exp.Substring: _text("substring", "this", "start", "length", families=("text", "number", "number")),
-    exp.Left: _text("left", "this", "expression", families=("text", "number")),
-    exp.Right: _text("right", "this", "expression", families=("text", "number")),
     exp.Replace: _text("replace", "this", "expression", "replacement"),
     exp.DPipe: Signature("concat", ("this", "expression"), ("text", "text"), VARCHAR, says=("safe",)),
     exp.Coalesce: Signature("coalesce", ("this",), ("same",), None, spread="expressions"),
@@ -62,36 +57,16 @@ FUNCTIONS: dict[type[exp.Expr], Signature] = {
     exp.Greatest: Signature("greatest", ("this",), ("same",), None, spread="expressions", says=("ignore_nulls",)),
     exp.Least: Signature("least", ("this",), ("same",), None, spread="expressions", says=("ignore_nulls",)),
     exp.Abs: _number("abs"),
-    exp.Round: _number("round", "this", "decimals"),
+    exp.Round: Signature(
+        "round", ("this", "decimals"), ("number", "number"), None, says=("casts_non_integer_decimals",)
+    ),
     exp.Floor: _number("floor"),
     exp.Ceil: _number("ceil"),
     exp.Sqrt: _number("sqrt", result=DOUBLE),
     exp.Ln: _number("ln", result=DOUBLE),
     exp.Exp: _number("exp", result=DOUBLE),
     exp.Pow: _number("power", "this", "expression", result=DOUBLE),
-    exp.TimestampTrunc: Signature("date_trunc", ("unit", "this"), ("grain", "moment"), TIMESTAMP),
-    exp.DateTrunc: Signature("date_trunc", ("unit", "this"), ("grain", "moment"), TIMESTAMP),
-    exp.Extract: Signature("extract", ("this", "expression"), ("part", "moment"), BIGINT),
-    exp.TimeToStr: Signature("strftime", ("this", "format"), ("moment", "format"), VARCHAR),
-    exp.DateDiff: Signature(
-        "date_diff", ("unit", "expression", "this"), ("grain", "moment", "moment"), BIGINT, says=("date_part_boundary",)
-    ),
-    exp.Year: Signature("extract", ("this",), ("moment",), BIGINT),
-    exp.Quarter: Signature("extract", ("this",), ("moment",), BIGINT),
-    exp.Month: Signature("extract", ("this",), ("moment",), BIGINT),
-    exp.Week: Signature("extract", ("this",), ("moment",), BIGINT),
-    exp.Day: Signature("extract", ("this",), ("moment",), BIGINT),
-    exp.Hour: Signature("extract", ("this",), ("moment",), BIGINT),
 }
-_PART_OF: dict[type[exp.Expr], str] = {
-    exp.Year: "year",
-    exp.Quarter: "quarter",
-    exp.Month: "month",
-    exp.Week: "week",
-    exp.Day: "day",
-    exp.Hour: "hour",
-}
-_PARTS = {"dow": "dayofweek", "doy": "dayofyear", "weekday": "dayofweek", "day_of_week": "dayofweek"}
 
 
 def translate_function(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
@@ -106,14 +81,13 @@ def translate_function(node: exp.Expr, terms: Terms, translate: Translate) -> Ex
             arguments.append(_argument(given, wanted, terms, translate))
     for slot in spread:
         arguments += [translate(item, terms) for item in node.args.get(slot) or []]
-    if type(node) in _PART_OF:
-        arguments.insert(0, Literal(_PART_OF[type(node)], VARCHAR))
     if any(isinstance(argument, Missing) for argument in arguments):
         return Missing(place_of(node))
     known = SCALARS[signature.name]
     if not known.least_arguments <= len(arguments) <= (known.most_arguments or len(arguments)):
         return terms.resolution.unsupported(node, f"{signature.name.upper()} with {len(arguments)} arguments")
-    return _call(signature, tuple(arguments), node, terms)
+    call = _call(signature, tuple(arguments), node, terms)
+    return unless_null(call) if node.args.get("ignore_nulls") is False else call
 
 
 def _call(signature: Signature, arguments: tuple[Expression, ...], node: exp.Expr, terms: Terms) -> Expression:
@@ -138,58 +112,7 @@ def _same(arguments: tuple[Expression, ...]) -> tuple[Expression, ...] | None:
 
 
 def _argument(node: exp.Expr, wanted: str, terms: Terms, translate: Translate) -> Expression:
-    match wanted:
-        case "grain":
-            return _word(node, {g.value: g.value for g in DECLARABLE_GRAINS}, "grain", terms)
-        case "part":
-            return _word(node, {part: part for part in EXTRACT_GRAINS} | _PARTS, "part of a date", terms)
-        case "format":
-            return _format(node, terms)
     found = translate(node, terms)
-    if wanted == "moment" and isinstance(found, Literal):
-        found = _moment_literal(found, node, terms)
     if wanted != "same" and not is_family(found.type, wanted):
         return terms.resolution.refuse("type.mismatch", f"This function needs a {wanted}, not {found.type}.", node)
     return found
-
-
-def _word(node: exp.Expr, known: dict[str, str], what: str, terms: Terms) -> Expression:
-    """A word such as MONTH, as the literal of its plain form."""
-    name = str(node.this).lower() if isinstance(node, exp.Var | exp.Literal) else ""
-    if isinstance(node, exp.WeekStart) or name not in known:
-        return terms.resolution.refuse(
-            "sql.unsupported",
-            f"This is not a known {what}.",
-            node,
-            hint=f"Known: {', '.join(sorted(set(known.values())))}.",
-        )
-    return Literal(known[name], VARCHAR)
-
-
-def _format(node: exp.Expr, terms: Terms) -> Expression:
-    text = str(node.this) if isinstance(node, exp.Literal) and node.args.get("is_string") else None
-    directives = None if text is None else _directives(text)
-    if not text or directives is None or any(d not in STRFTIME_GRAINS for d in directives):
-        known = " ".join(f"%{d}" for d in STRFTIME_GRAINS)
-        return terms.resolution.refuse(
-            "sql.unsupported", "This date format is not known.", node, hint=f"Known: {known}"
-        )
-    return Literal(text, VARCHAR)
-
-
-def _directives(text: str) -> list[str] | None:
-    """The letters after each percent sign; None where the last one stands alone."""
-    found, rest = [], text
-    while "%" in rest:
-        _, _, rest = rest.partition("%")
-        if not rest:
-            return None
-        found.append(rest[0])
-        rest = rest[1:]
-    return found
-
-
-def _moment_literal(found: Literal, node: exp.Expr, terms: Terms) -> Expression:
-    if found.type.kind in (Kind.DATE, Kind.TIMESTAMP):
-        return found
-    return terms.resolution.refuse("type.mismatch", f"Write a date as a typed literal: {DATE} '2026-01-31'.", node)

@@ -11,9 +11,11 @@ def place_of(node: exp.Expr) -> Place | None:
     """Where the node begins in the analyst's text: the place of the first token below it that still knows one."""
     for below in node.dfs():
         meta = below.meta
-        if "line" in meta and "col" in meta:
-            width = int(meta.get("end", 0)) - int(meta.get("start", 0))
-            return Place(int(meta["line"]), max(1, int(meta["col"]) - width))
+        line, column, start, end = (meta.get(name) for name in ("line", "col", "start", "end"))
+        # A comment can write words into the parser's notes: only what it counted itself is a place.
+        if isinstance(line, int) and isinstance(column, int):
+            width = end - start if isinstance(end, int) and isinstance(start, int) else 0
+            return Place(line, max(1, column - width))
     return None
 
 

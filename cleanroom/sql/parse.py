@@ -10,20 +10,23 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding
+from cleanroom.sql.dialects import DIALECTS, Dialect
+from cleanroom.sql.spelling import refuse_spelling
 
 MOST_BYTES = 32_768
 MOST_TOKENS = 5_000
 MOST_NESTING = 40
-DIALECTS = ("duckdb",)
+_ROOTS = (exp.Select, exp.Union, exp.Intersect, exp.Except)
 _OPENING = {TokenType.L_PAREN, TokenType.CASE, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.END, TokenType.R_BRACKET, TokenType.R_BRACE}
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """One SELECT as the parser read it. Made by `parse` alone, read by `resolve` alone."""
+    """One SELECT, or set operation of them, as the parser read it. Made by `parse` alone, read by `resolve` alone."""
 
-    tree: exp.Select
+    tree: exp.Expr
+    dialect: str = "duckdb"
 
 
 def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
@@ -31,19 +34,22 @@ def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
 
     A syntax error stands alone: there is no tree to judge further. Limits are in bytes of UTF-8, tokens and levels.
     """
-    if dialect not in DIALECTS:
-        return Finding("sql.dialect", "This dialect is not read here.", hint="Send dialect duckdb, or none.")
-    tokens = _tokens(text)
+    known = DIALECTS.get(dialect)
+    if known is None:
+        return Finding("sql.dialect", "This dialect is not read here.", hint=f"Known: {', '.join(DIALECTS)}.")
+    tokens = _tokens(text, known)
     if isinstance(tokens, Finding):
         return tokens
     if refusal := _refuse_tokens(tokens):
         return refusal
-    tree = _tree(text[: _end(tokens)], dialect)
+    if refusal := refuse_spelling(text, tokens, known):
+        return refusal
+    tree = _tree(text[: _end(tokens)], known)
     if isinstance(tree, Finding):
         return tree
-    if type(tree) is not exp.Select:
+    if type(tree) not in _ROOTS:
         return _not_a_select(None)
-    return ParsedQuery(tree)
+    return ParsedQuery(tree, dialect)
 
 
 def parse_condition(text: str) -> exp.Expr | Finding:
@@ -59,13 +65,13 @@ def parse_condition(text: str) -> exp.Expr | Finding:
     return condition
 
 
-def _tokens(text: str) -> list[Token] | Finding:
+def _tokens(text: str, dialect: Dialect) -> list[Token] | Finding:
     if len(text) > MOST_BYTES or len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         return _too_large(f"a query may hold {MOST_BYTES:,} bytes")
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         return Finding("sql.syntax", "The query holds a character that is no text: NUL, or half of a surrogate pair.")
     try:
-        return tokenize(text, read="duckdb")
+        return tokenize(text, read=dialect.reader)
     except (TokenError, RecursionError):
         return Finding("sql.syntax", "A string, a quoted name or a comment is not closed.")
 
@@ -98,9 +104,9 @@ def _end(tokens: list[Token]) -> int | None:
     return next((token.start for token in tokens if token.token_type is TokenType.SEMICOLON), None)
 
 
-def _tree(text: str, dialect: str) -> exp.Expr | Finding:
+def _tree(text: str, dialect: Dialect) -> exp.Expr | Finding:
     try:
-        return parse_one(text, read=dialect, error_level=ErrorLevel.IMMEDIATE)
+        return parse_one(text, read=dialect.reader, error_level=ErrorLevel.IMMEDIATE)
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         line, column = first.get("line"), first.get("col")

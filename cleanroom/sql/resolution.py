@@ -22,6 +22,7 @@ from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import DatasetName, SourceId
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.types import DataType
+from cleanroom.sql.dialects import DUCKDB, Dialect
 from cleanroom.sql.nodes import place_of, unread, words_of
 
 MOST_SOURCES = 8
@@ -35,8 +36,9 @@ class TooLarge(Exception):
 class Resolution:
     """What one run of `resolve` gathers. Not shared, not kept. `now` is what CURRENT_TIMESTAMP means, in UTC."""
 
-    def __init__(self, policy: Policy, now: datetime.datetime) -> None:
+    def __init__(self, policy: Policy, now: datetime.datetime, dialect: Dialect = DUCKDB) -> None:
         self.policy = policy
+        self.dialect = dialect
         self.now = now.astimezone(datetime.UTC)
         self.findings: list[Finding] = []
         self._fields = 0

@@ -12,6 +12,7 @@ from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
 from cleanroom.domain.plan import Plan, Relation, expressions, inputs_of, relations, scans
 from cleanroom.domain.policy import Policy
+from cleanroom.sql.dialects import DIALECTS
 from cleanroom.sql.extent import too_large
 from cleanroom.sql.parse import ParsedQuery
 from cleanroom.sql.resolution import Resolution, TooLarge
@@ -33,7 +34,7 @@ def resolve(parsed: ParsedQuery, policy: Policy, now: datetime.datetime) -> Reso
     sql.too_large, name.*, type.mismatch, output.not_aggregate, rule.row_filter. A plan beside findings is for the
     rules to judge the rest, never to run.
     """
-    resolution = Resolution(policy, now)
+    resolution = Resolution(policy, now, DIALECTS[parsed.dialect])
     unused: list[Relation] = []
     try:
         root = _select(parsed.tree, {}, resolution, unused)
