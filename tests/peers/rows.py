@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.policy import Dataset, DatasetColumn, Policy
 from cleanroom.domain.ports import FileSource
 from cleanroom.domain.types import Kind
@@ -18,7 +19,7 @@ WORDS = ("LATAM", "EMEA", "London")
 FIRST_DAY = datetime.datetime(2012, 5, 14)
 
 
-def made_up(policy: Policy, folder: Path) -> dict[str, FileSource]:
+def made_up(policy: Policy, folder: Path) -> dict[DatasetName, FileSource]:
     """For each dataset of the policy a file below `folder`: 60 people of three rows, of one where the person is unique."""
     return {name: _write(dataset, policy, folder) for name, dataset in policy.datasets.items()}
 

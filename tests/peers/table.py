@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.peers.cases import Label, Peer
 from tests.peers.reasons import reason_of
-from tests.peers.verdicts import judge_all
+from tests.peers.verdicts import Judged, judge_all
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "peers.md"
 START = "<!-- what follows is written by `python -m tests.peers` -->"
@@ -15,23 +15,23 @@ HEADER = "| the project | here | why | queries |\n|---|---|---|---:|"
 AGREED = {(Label.ACCEPTS, True), (Label.REFUSES, False)}
 
 
-def section(peer: Peer) -> str:
+def section(peer: Peer, judged: tuple[Judged, ...]) -> str:
     """The peer's heading, its total and its table. Raises Unexplained where a disagreement has no reason."""
-    counted = Counter((j.case.label, j.verdict.approved, reason_of(j, peer)) for j in judge_all(peer))
+    counted = Counter((j.case.label, j.verdict.approved, reason_of(j, peer)) for j in judged)
     agreed = sum(n for (label, approved, _), n in counted.items() if (label, approved) in AGREED)
-    judged = sum(n for (label, _, _), n in counted.items() if label in (Label.ACCEPTS, Label.REFUSES))
+    compared = sum(n for (label, _, _), n in counted.items() if label in (Label.ACCEPTS, Label.REFUSES))
     rows = [
         f"| {label} | {'accepted' if approved else 'refused'} | {_why(label, approved, reason)} | {n} |"
         for (label, approved, reason), n in sorted(counted.items(), key=_order)
     ]
-    total = f"{sum(counted.values())} queries; it judges {judged} of them, {agreed} as they are judged here."
+    total = f"{sum(counted.values())} queries; it judges {compared} of them, {agreed} as they are judged here."
     return "\n".join((f"## {peer.name}", "", total, "", HEADER, *rows, ""))
 
 
 def rewrite(peers: tuple[Peer, ...]) -> None:
     """Afterwards the page's tables say what is judged now; what stands above them is kept."""
     kept, mark, _ = PAGE.read_text(encoding="utf-8").partition(START)
-    PAGE.write_text("\n".join((kept + mark, "", *(section(peer) for peer in peers))), encoding="utf-8")
+    PAGE.write_text("\n".join((kept + mark, "", *(section(peer, judge_all(peer)) for peer in peers))), encoding="utf-8")
 
 
 def _why(label: Label, approved: bool, reason: str | None) -> str:

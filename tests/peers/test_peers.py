@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cleanroom.documents.rule_contradictions import beside, contradictions
@@ -13,26 +11,11 @@ from tests.peers.projects import PROJECTS
 from tests.peers.reasons import Reason, reason_of
 from tests.peers.shape import is_query, returns_rows
 from tests.peers.table import PAGE, START, section
-from tests.peers.verdicts import Judged, judge_all
-
-FOLDER = corpora()
-WITHOUT = f"{VARIABLE} names no folder of other projects' queries"
+from tests.peers.verdicts import Judged
 
 
-@pytest.fixture(scope="module", params=PROJECTS)
-def peer(request: pytest.FixtureRequest) -> Peer:
-    if FOLDER is None:
-        pytest.skip(WITHOUT)
-    return PROJECTS[request.param](FOLDER / request.param)
-
-
-@pytest.fixture(scope="module")
-def judged(peer: Peer) -> tuple[Judged, ...]:
-    return judge_all(peer)
-
-
-def test_the_page_says_what_is_judged(peer: Peer) -> None:
-    now = section(peer)
+def test_the_page_says_what_is_judged(peer: Peer, judged: tuple[Judged, ...]) -> None:
+    now = section(peer, judged)
     print(now)
     assert now in PAGE.read_text(encoding="utf-8"), f"run python -m tests.peers; now it is\n{now}"
 
@@ -67,7 +50,8 @@ def test_the_page_has_a_section_for_every_project_and_no_other() -> None:
     assert [line[3:] for line in tables.splitlines() if line.startswith("## ")] == list(PROJECTS)
 
 
-@pytest.mark.skipif(FOLDER is None, reason=WITHOUT)
+@pytest.mark.skipif(corpora() is None, reason=f"{VARIABLE} names no folder of other projects' queries")
 def test_every_project_of_the_folder_that_has_cases_is_judged() -> None:
-    assert FOLDER is not None
-    assert {p.parent.name for p in Path(FOLDER).glob("*/cases.jsonl")} == set(PROJECTS)
+    folder = corpora()
+    assert folder is not None
+    assert {path.parent.name for path in folder.glob("*/cases.jsonl")} == set(PROJECTS)
