@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -44,13 +44,15 @@ Change = Callable[[Draft], bool]
 class Proposal:
     """An idea against findings of a code. `remark` tells the analyst what the change means, where that is not plain.
 
-    `first`: only against what was found in the analyst's own text, never in a candidate.
+    `first`: only against what was found in the analyst's own text, never in a candidate. `whole`: it may answer other
+    findings of the code too, which therefore wait for the next round.
     """
 
     code: str
     change: Change
     remark: str | None = None
     first: bool = False
+    whole: bool = False
 
 
 _LEFT_OUT = "The rewrite leaves it out."
@@ -75,8 +77,7 @@ PROPOSALS: tuple[Proposal, ...] = (
     Proposal("predicate.compares_columns", conditions.drop_condition, _UNCONDITIONAL, first=True),
     Proposal("column.blocked", keys.drop_column, _LEFT_OUT),
     Proposal("column.blocked", conditions.drop_condition, _UNCONDITIONAL, first=True),
-    Proposal("aggregate.not_allowed", aggregates.factor_outside),
-    Proposal("aggregate.not_allowed", aggregates.condition_to_where),
+    Proposal("aggregate.not_allowed", aggregates.condition_to_where, whole=True),
     Proposal("aggregate.not_allowed", aggregates.count_rows),
     Proposal("aggregate.not_allowed", aggregates.count_people, "The rewrite counts people."),
     Proposal("aggregate.not_allowed", aggregates.average, "The rewrite asks for the average."),
@@ -126,7 +127,10 @@ def with_rewrites(
         found = _approved(query, judged)
     except RecursionError:
         return findings
-    return findings if found is None else tuple(_rewritten(finding, found) for finding in findings)
+    if found is None:
+        return findings
+    later = tuple(remark for of, remark in found.remarks if of not in findings)
+    return tuple(_rewritten(finding, found, later) for finding in findings)
 
 
 def _approved(query: _Query, judged: Callable[[str], Verdict]) -> _Candidate | None:
@@ -152,25 +156,29 @@ def _together(query: _Query, before: tuple[tuple[Finding, str | None], ...], rou
     """One candidate: for each finding, in order, the first proposal that applies to what those before it made; where no
     `rounds` lead to it, the last."""
     draft = start = _tree(query)
-    took: list[tuple[Finding, str | None]] = []
+    took: list[tuple[Finding, Proposal]] = []
     for finding in query.findings:
-        if any((finding.code, finding.at) == (done.code, done.at) for done, _ in took):
-            continue  # the same thing, said of another dataset
-        steps = list(islice(_steps(draft, finding, query.policy, first=rounds <= 1), 1 if rounds else None))
-        if steps:
-            draft = steps[-1][0]
-            took.append((finding, steps[-1][1]))
+        if not any(_is_answered(finding, *step) for step in took):
+            steps = list(islice(_steps(draft, finding, query.policy, first=rounds <= 1), 1 if rounds else None))
+            draft = steps[-1][0] if steps else draft
+            took += [(finding, steps[-1][1])] if steps else []
+    remarks = (*before, *((finding, proposal.remark) for finding, proposal in took))
     if draft is not None and draft is not start and (text := _text(draft, query)) is not None:
-        yield _Candidate(text, (*before, *took), rounds)
+        yield _Candidate(text, remarks, rounds)
+
+
+def _is_answered(finding: Finding, earlier: Finding, proposal: Proposal) -> bool:
+    """Whether what was done against the earlier finding may be all that this one needs, said of another dataset perhaps."""
+    return finding.code == earlier.code and (proposal.whole or finding.at == earlier.at)
 
 
 def _alone(query: _Query) -> Iterator[_Candidate]:
     """A candidate for every proposal by itself."""
     start = _tree(query)
     for finding in query.findings:
-        for draft, remark in _steps(start, finding, query.policy, first=True):
+        for draft, proposal in _steps(start, finding, query.policy, first=True):
             if (text := _text(draft, query)) is not None:
-                yield _Candidate(text, ((finding, remark),), 0)
+                yield _Candidate(text, ((finding, proposal.remark),), 0)
 
 
 def _tree(query: _Query) -> exp.Expr | None:
@@ -180,13 +188,13 @@ def _tree(query: _Query) -> exp.Expr | None:
 
 def _steps(
     draft: exp.Expr | None, finding: Finding, policy: Policy, *, first: bool
-) -> Iterator[tuple[exp.Expr, str | None]]:
+) -> Iterator[tuple[exp.Expr, Proposal]]:
     """The draft changed by each proposal that applies to the finding."""
     for proposal in PROPOSALS:
         if draft is not None and proposal.code == finding.code and (first or not proposal.first):
             own = Draft(draft.copy(), finding, policy)
             if proposal.change(own):
-                yield own.tree, proposal.remark
+                yield own.tree, proposal
 
 
 def _text(draft: exp.Expr, query: _Query) -> str | None:
@@ -199,7 +207,8 @@ def _text(draft: exp.Expr, query: _Query) -> str | None:
         return None
 
 
-def _rewritten(finding: Finding, found: _Candidate) -> Finding:
-    told: Sequence[str | None] = [finding.hint, *(remark for of, remark in found.remarks if of == finding)]
-    hint = " ".join(part for part in told if part) or None
-    return replace(finding, hint=hint, rewrite=found.sql)
+def _rewritten(finding: Finding, found: _Candidate, later: tuple[str | None, ...]) -> Finding:
+    """The finding with the text, and in its hint what the text means, for this and for what came to light `later`."""
+    own = tuple(remark for of, remark in found.remarks if of == finding)
+    told = dict.fromkeys(part for part in (finding.hint, *own, *later) if part)
+    return replace(finding, hint=" ".join(told) or None, rewrite=found.sql)

@@ -64,22 +64,6 @@ def _average(found: exp.Expr) -> bool:
     return True
 
 
-def factor_outside(draft: Draft) -> bool:
-    """SUM or AVG of a column times or over a number becomes that of the column, times or over the number."""
-    found = _aggregate(draft)
-    inner = found.this.unnest() if isinstance(found, exp.Sum | exp.Avg) else None
-    if found is None or not isinstance(inner, exp.Mul | exp.Div):
-        return False
-    left, right = inner.this.unnest(), inner.expression.unnest()
-    if isinstance(inner, exp.Mul) and isinstance(left, exp.Literal):
-        left, right = right, left
-    if not isinstance(left, exp.Column) or not isinstance(right, exp.Literal):
-        return False
-    outside = type(inner)(this=type(found)(this=left.copy()), expression=right.copy())
-    found.replace(outside if isinstance(found.parent, exp.Select | exp.Alias) else exp.paren(outside, copy=False))
-    return True
-
-
 def condition_to_where(draft: Draft) -> bool:
     """A FILTER that all aggregates of the SELECT share becomes its WHERE."""
     found = _aggregate(draft)
