@@ -21,6 +21,7 @@ TIMES = (
     datetime(2026, 6, 30, 23, 59, 59, 999999),
     datetime(21, 1, 3, 12, 0),
 )
+EDGES = (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), date(2024, 2, 29), date(2025, 8, 31))
 GRAINS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 PARTS = (*GRAINS, "isoyear", "dayofweek", "isodow", "dayofyear", "epoch")
 FORMATS = ("%Y-%m-%d", "%y %G %b %B %V %W %U", "%a %A %j %u %w", "%H:%I %p %M %S %f", "100%%, %%Y", "plain")
@@ -92,6 +93,11 @@ SCALAR_CASES: dict[str, list[Arguments]] = {
     "extract": [*product(PARTS, MOMENTS)],
     "strftime": [*product(MOMENTS, FORMATS)],
     "date_diff": STEPS,
+    "date_add": [
+        *product(GRAINS, (0, 1, -1, 13, -25), MOMENTS),
+        *((grain, count, moment) for grain in GRAINS for count in (9_000, -9_000) for moment in (TIMES[0], EDGES[1])),
+        *product(GRAINS, (1, -1, 40, -40), EDGES),
+    ],
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "integer_divide", "modulo"), PAIRS),
     "negate": ONE_NUMBER,
     "abs": ONE_NUMBER,
