@@ -88,23 +88,31 @@ def broken(query: Query, drawn: Scenario, chance: random.Random, folder: Path, t
     return None
 
 
-def smallest(query: Query, drawn: Scenario, seed: str, folder: Path) -> Scenario:
+def smallest(name: str, drawn: Scenario, folder: Path) -> Scenario:
     """The scenario with as few rows as still break the same promise."""
-    kind = _kind(query, drawn, seed, folder)
+    kind = _kind(name, drawn, folder)
     shrunk = True
     while shrunk:
         shrunk = False
-        for name, rows in drawn.data.items():
+        for dataset, rows in drawn.data.items():
             for at in reversed(range(len(rows))):
-                fewer = replace(drawn, data={**drawn.data, name: [*drawn.data[name][:at], *drawn.data[name][at + 1 :]]})
-                if _kind(query, fewer, seed, folder) == kind:
+                left = drawn.data[dataset]
+                fewer = replace(drawn, data={**drawn.data, dataset: [*left[:at], *left[at + 1 :]]})
+                if _kind(name, fewer, folder) == kind:
                     drawn, shrunk = fewer, True
     return drawn
 
 
-def _kind(query: Query, drawn: Scenario, seed: str, folder: Path) -> str | None:
-    reason = broken(query, drawn, random.Random(seed), folder, Tally())
+def _kind(name: str, drawn: Scenario, folder: Path) -> str | None:
+    reason = once_more(name, drawn, folder)
     return None if reason is None else "".join(c for c in reason.split(",")[0] if not c.isdigit())[:40]
+
+
+def once_more(name: str, drawn: Scenario, folder: Path) -> str | None:
+    """What the case breaks over these tables, by the same chance."""
+    seed, _, number = name.rpartition(":")
+    query, _, chance = case(seed, int(number))
+    return broken(query, drawn, chance, folder, Tally())
 
 
 def until(deadline: float) -> Iterator[int]:
@@ -129,14 +137,14 @@ def report(tally: Tally) -> Iterator[str]:
 def again(name: str, folder: Path) -> int:
     """One case once more, with its tables made small."""
     seed, _, number = name.rpartition(":")
-    query, drawn, chance = case(seed, int(number))
-    reason = broken(query, drawn, chance, folder, Tally())
+    query, drawn, _ = case(seed, int(number))
+    reason = once_more(name, drawn, folder)
     print(query.text)
     print(reason or "kept all promises")
     if reason is None:
         return 0
-    drawn = smallest(query, drawn, name, folder)
-    print("then:", broken(query, drawn, random.Random(name), folder, Tally()))
+    drawn = smallest(name, drawn, folder)
+    print("then:", once_more(name, drawn, folder))
     for dataset, rows in drawn.data.items():
         rule = drawn.policy.rules[dataset]
         print(dataset, f"minimum {rule.minimum_units}, {rule.small_groups}, row filter {rule.row_filter}")

@@ -13,7 +13,7 @@ counts, of private steps and of `release`. Typical use in a property test:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -82,7 +82,7 @@ def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], da
     """The same of releases and their tables."""
     found = [_released(aggregate, table, datasets, terms) for aggregate, table in shown]
     for released in found:
-        rows = matched(released, terms)
+        rows = matched(released, _at_grains(terms, released, found))
         assert_values(released, rows)
         assert_atoms(released, rows)
         assert_cell_minimums(released, rows, terms)
@@ -90,6 +90,16 @@ def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], da
         if len(found) == 1 and is_simple(released) and not terms.of_column:
             assert_nothing_held_back(released)
     assert_grains(found)
+
+
+def _at_grains(terms: Terms, released: Released, found: Sequence[Released]) -> Terms:
+    """What holds of one release among others: with several grains of one dataset, pooling is dropping."""
+    mine = {scan.dataset for scan in released.people.scans}
+    others = {scan.dataset for other in found if other is not released for scan in other.people.scans}
+    alone = not mine & others
+    return (
+        terms if alone or terms.small_groups is not SmallGroups.POOL else replace(terms, small_groups=SmallGroups.DROP)
+    )
 
 
 def shown_tables(verdict: Verdict, plan: ExecutablePlan, tables: Tables) -> list[ShownTable]:
@@ -386,9 +396,9 @@ def assert_others_unmoved(
 
 
 def assert_tables_agree(was: Released, now: Released, person: Person, terms: Terms) -> None:
-    """The cells of both tables that the person is behind in neither are equal."""
-    old = {was.key(row): (row, members) for row, members in matched(was, terms)}
-    new = {now.key(row): (row, members) for row, members in matched(now, terms)}
+    """The cells of both tables that the person is behind in neither are equal. Which groups are pooled is left out, as is
+    which are shown."""
+    old, new = _groups_shown(was, terms), _groups_shown(now, terms)
     for key in old.keys() & new.keys():
         (before, mine), (after, theirs) = old[key], new[key]
         for measure in was.measures:
@@ -396,6 +406,11 @@ def assert_tables_agree(was: Released, now: Released, person: Person, terms: Ter
             behind = {*_behind(was, measure, mine, person), *_behind(now, measure, theirs, person)}
             if one is not None and other is not None and plain(person.unit) not in behind:
                 assert close(one, other), f"{measure.name} moved from {one!r} to {other!r} by somebody not behind it"
+
+
+def _groups_shown(released: Released, terms: Terms) -> dict[Hashable, tuple[Shown, list[Row]]]:
+    rows = ((released.key(row), row, members) for row, members in matched(released, terms))
+    return {key: (row, members) for key, row, members in rows if members is released.groups.get(key)}
 
 
 def _behind(released: Released, measure: Field, members: Sequence[Row], person: Person) -> frozenset[Hashable]:

@@ -218,7 +218,7 @@ def select(dice: Dice, source: str, aliases: Sequence[str], asked: Sequence[str]
     if dice.one_in(5):
         dice.note("having")
         text += dice.pick((" HAVING COUNT(*) > 2", " HAVING m0 IS NOT NULL"))
-    if dice.one_in(4):
+    if keys and dice.one_in(4):
         dice.note("outer")
         return dice.pick(OUTER).replace("{q}", text)
     if dice.one_in(5) and len(columns) > 1:
