@@ -17,6 +17,7 @@ from cleanroom.sql import rewrite_conditions as conditions
 from cleanroom.sql import rewrite_keys as keys
 from cleanroom.sql import rewrite_names as names
 from cleanroom.sql import rewrite_rows as rows
+from cleanroom.sql.dialects import DIALECTS
 from cleanroom.sql.parse import parse
 from cleanroom.sql.rewrite_dates import written
 from cleanroom.sql.rewrite_draft import Draft
@@ -202,7 +203,8 @@ def _text(draft: exp.Expr, query: _Query) -> str | None:
     for cast in list(draft.find_all(exp.Cast)):
         cast.replace(written(cast))
     try:
-        return draft.sql(dialect=query.dialect, pretty="\n" in query.sql, unsupported_level=ErrorLevel.RAISE)
+        reader = DIALECTS[query.dialect].reader
+        return draft.sql(dialect=reader, pretty="\n" in query.sql, unsupported_level=ErrorLevel.RAISE)
     except (UnsupportedError, ValueError):
         return None
 
