@@ -47,7 +47,7 @@ def diffix(folder: Path) -> Peer:
         if row["expect"] != "setup"
     )
     lacking = frozenset(c for columns in schema.columns.values() for c, kind in columns.items() if kind is None)
-    return Peer("pg_diffix", "duckdb", policy_of(tables), cases, OWN_WORDS, lacking, groups_by_itself=True)
+    return Peer("pg_diffix", DIALECT, policy_of(tables), cases, OWN_WORDS, lacking, groups_by_itself=True)
 
 
 def _group(row: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ def flex(folder: Path) -> Peer:
         )
         for row in rows(folder / "cases.jsonl")
     )
-    return Peer("uber-flex", "duckdb", policy_of(tables), cases)
+    return Peer("uber-flex", DIALECT, policy_of(tables), cases)
 
 
 def _label(file: str, expect: str) -> Label:

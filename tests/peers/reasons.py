@@ -39,9 +39,10 @@ class Reason(StrEnum):
     TYPES = "it mixes types that the project does not check"
     UNNAMED = "it names a table or column that the metadata lacks"
     UNREAD = "the text is not read in this dialect"
+    PARENTHESES = "unsupported syntax: a statement in parentheses"
     SET = "unsupported syntax: a set operation over rows"
     QUANTIFIED = "unsupported syntax: comparison with ANY or ALL"
-    NO_FUNCTION = "unsupported syntax: a function that is not here"
+    NO_FUNCTION = "unsupported syntax: a function, type or part of a date that is not here"
     WINDOW = "unsupported syntax: this window"
     SUBQUERY = "unsupported syntax: this sub-query as a value"
     FULL_JOIN = "unsupported syntax: a full join"
@@ -133,6 +134,10 @@ def _lacks(construct: str) -> Callable[[Judged, exp.Expr], bool]:
     return lambda judged, tree: "sql.unsupported" in judged.codes and shape.construct(tree) == construct
 
 
+def _in_parentheses(judged: Judged, tree: exp.Expr) -> bool:
+    return "sql.unsupported" in judged.codes and judged.case.sql.startswith("(")
+
+
 def _set_of_rows(judged: Judged, tree: exp.Expr) -> bool:
     found = judged.codes & {"sql.unsupported", "output.not_aggregate"}
     return bool(found) and tree.find(exp.SetOperation) is not None
@@ -155,6 +160,7 @@ _REFUSALS: tuple[tuple[Reason, Callable[[Judged, exp.Expr], bool]], ...] = (
     (Reason.TYPES, _codes("type.mismatch")),
     (Reason.NO_EQUALITY, _unlinked),
     (Reason.NOT_A_KEY, _codes("join.not_allowed")),
+    (Reason.PARENTHESES, _in_parentheses),
     (Reason.SET, _set_of_rows),
     (Reason.STAR, _star),
     (Reason.PER_PERSON, _codes("output.not_aggregate")),

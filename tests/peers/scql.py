@@ -20,7 +20,7 @@ def scql(folder: Path) -> Peer:
     columns = list(rows(folder / "columns.jsonl"))
     tables = tuple(_table(name, list(group)) for name, group in groupby(columns, _table_name))
     cases = tuple(Case(row["src"], row["sql"], LABELS[row["expect"]]) for row in rows(folder / "cases.jsonl"))
-    return Peer("scql", "duckdb", policy_of(tables, same_names=True), cases)
+    return Peer("scql", "mysql", policy_of(tables, same_names=True), cases)
 
 
 def _table_name(column: dict[str, Any]) -> str:

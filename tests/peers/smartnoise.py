@@ -31,7 +31,7 @@ def smartnoise(folder: Path) -> Peer:
     cases = tuple(
         Case(row["stage"], row["sql"], _label(row["stage"], row["expect"])) for row in rows(folder / "cases.jsonl")
     )
-    return Peer("smartnoise-sql", "duckdb", policy_of(tables), cases)
+    return Peer("smartnoise-sql", "postgres", policy_of(tables), cases)
 
 
 def _label(stage: str, expect: str) -> Label:
