@@ -21,7 +21,8 @@ from cleanroom.sql.rewrite import with_rewrites
 
 
 def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
-    """The verdict on the request under the policy, with every finding. Pure."""
+    """The verdict on the request under the policy as it holds for its runner, with every finding. Pure."""
+    policy = policy.for_runner(request.principal.partner)
     question = Question(request.principal.partner, request.collaboration)
     parsed = parse(request.sql, request.dialect)
     if isinstance(parsed, Finding):

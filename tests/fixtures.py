@@ -1,4 +1,4 @@
-"""The corpus' fixture and policies as the tests use them: real Parquet files, and the strict policy over them."""
+"""The corpus' fixture and policies as the tests use them: real Parquet files, and a collaboration's policy over them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def request(
 
 @dataclass(frozen=True)
 class Fixture:
-    """The fixture's files below `folder`, the folder of policies beside them, and the strict policy."""
+    """The fixture's files below `folder`, the folder of policies beside them, and the policy of one collaboration."""
 
     folder: Path
     policies: PolicyFolder
@@ -68,12 +68,19 @@ class Fixture:
         """The slow engine over the fixture's rows, read once."""
         return MemoryEngine({name: read(source) for name, source in self.sources().items()})
 
-    def judge(self, sql: str, partner: str = "publisher") -> Verdict:
-        return judge_query(request(sql, partner=partner), self.policy)
+    def under(self, collaboration: str) -> Fixture:
+        """The same data under another collaboration of the corpus."""
+        policies = read_folder(CORPUS / "policies" / collaboration)
+        policy = policies.policy(CollaborationName(collaboration))
+        assert policy is not None
+        return Fixture(self.folder, policies, policy)
 
-    def answer(self, sql: str, engine: Engine) -> list[tuple[object, ...]]:
+    def judge(self, sql: str, partner: str = "publisher", dialect: str = "duckdb") -> Verdict:
+        return judge_query(request(sql, self.policy.collaboration.name, partner, dialect), self.policy)
+
+    def answer(self, sql: str, engine: Engine, dialect: str = "duckdb") -> list[tuple[object, ...]]:
         """The released rows of an accepted query."""
-        verdict = self.judge(sql)
+        verdict = self.judge(sql, dialect=dialect)
         assert verdict.approved, verdict.findings
         try:
             return rows(run(approve(verdict), engine, self.sources()).rows)

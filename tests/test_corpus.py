@@ -1,4 +1,4 @@
-"""The corpus under its strict rules: everyday queries are accepted and answered as the oracle does, attacks are refused."""
+"""The corpus under its strict and its advanced rules: analysts' queries are accepted and answered right, attacks are refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 
 from cleanroom.engines.duckdb import DuckDBEngine
 from cleanroom.engines.duckdb_connection import EngineLimits
 from tests.fixtures import Fixture, cases
 
 CORE = cases("analyst_core.yaml")
+ADVANCED = cases("analyst_advanced.yaml")
 ATTACKS = [case for case in cases("attacks.yaml") if "sql" in case]
 REJECTED = [case for case in ATTACKS if case["expect"] == "reject"]
 NEUTRALISED = [case for case in ATTACKS if case["expect"] == "neutralise"]
@@ -36,7 +38,7 @@ def same(one: list[tuple[object, ...]], other: list[tuple[object, ...]]) -> bool
 
 
 def test_the_corpus_is_whole() -> None:
-    assert (len(CORE), len(REJECTED), len(NEUTRALISED)) == (61, 171, 8)
+    assert (len(CORE), len(ADVANCED), len(REJECTED), len(NEUTRALISED)) == (61, 20, 171, 8)
 
 
 @pytest.mark.parametrize("case", REJECTED, ids=lambda case: case["id"])
@@ -46,11 +48,12 @@ def test_an_attack_is_refused(case: dict[str, Any], fixture: Fixture) -> None:
     assert verdict.findings
 
 
+@pytest.mark.parametrize("collaboration", ["strict", "advanced"])
 @pytest.mark.parametrize("case", CORE, ids=lambda case: case["id"])
 def test_an_everyday_query_is_answered_as_without_protection_less_the_small_groups(
-    case: dict[str, Any], fixture: Fixture, tmp_path: Path
+    case: dict[str, Any], collaboration: str, fixture: Fixture, tmp_path: Path
 ) -> None:
-    ours = fixture.answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path))
+    ours = fixture.under(collaboration).answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path))
     plain = fixture.plain(case["sql"])
     missing = {repr(plainly(row)) for row in plain} - {repr(plainly(row)) for row in ours}
     assert ours
@@ -65,6 +68,43 @@ def test_an_everyday_query_is_answered_as_the_oracle_does(
 ) -> None:
     ours = small_fixture.answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path))
     assert same(ours, small_fixture.answer(case["sql"], small_fixture.oracle))
+
+
+def covers(shown: tuple[object, ...], true: tuple[object, ...]) -> bool:
+    """Whether the shown row is the true one, cells that are withheld left out."""
+    return all(one is None or one == other for one, other in zip(plainly(shown), plainly(true), strict=True))
+
+
+@pytest.mark.parametrize("case", ADVANCED, ids=lambda case: case["id"])
+def test_an_advanced_query_is_answered_as_without_protection_less_what_is_withheld(
+    case: dict[str, Any], fixture: Fixture, tmp_path: Path
+) -> None:
+    dialect = case.get("dialect", "duckdb")
+    ours = fixture.under("advanced").answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path), dialect)
+    text = WITHOUT_THE_FEW.get(case["id"], case["sql"])
+    plain = fixture.plain(sqlglot.transpile(text, read=dialect, write="duckdb")[0])
+    assert all(any(covers(row, true) for true in plain) for row in ours)
+    withheld = {row for row in plain if not any(covers(shown, row) for shown in ours)}
+    assert len(withheld) == FEW.get(case["id"], 0)
+
+
+FEW = {"V01": 2, "V05": 1, "V07": 4, "V17": 1, "V29": 5}
+"""Advanced cases in which groups of fewer than fifty people are withheld: how many."""
+
+WITHOUT_THE_FEW = {
+    "V11": "SELECT region, COUNT(DISTINCT user_id), COUNT(DISTINCT user_id) * 100.0 / SUM(COUNT(DISTINCT user_id)) OVER ()"
+    " FROM retailer.customers WHERE region <> 'atoll' GROUP BY region"
+}
+"""What a case means whose windows look at the released groups alone."""
+
+
+@pytest.mark.parametrize("case", ADVANCED, ids=lambda case: case["id"])
+def test_an_advanced_query_is_answered_as_the_oracle_does(
+    case: dict[str, Any], small_fixture: Fixture, tmp_path: Path
+) -> None:
+    small, dialect = small_fixture.under("advanced"), case.get("dialect", "duckdb")
+    ours = small.answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path), dialect)
+    assert same(ours, small.answer(case["sql"], small_fixture.oracle, dialect))
 
 
 @pytest.mark.long

@@ -37,7 +37,8 @@ class AggregateCall:
     """The origin of an aggregate's field. `function` is a name of `domain.functions.AGGREGATES`; COUNT(*) has no argument.
 
     `condition` is that of FILTER: only rows on which it is TRUE are aggregated. `second` is the second argument of those
-    that take two (CORR, COVAR_…, ARG_MAX, ARG_MIN).
+    that take two (CORR, COVAR_…, ARG_MAX, ARG_MIN). `lifted`: its argument was written with literal arithmetic, which stands
+    around the aggregate now.
     """
 
     function: str
@@ -45,6 +46,7 @@ class AggregateCall:
     at: Place | None = dataclasses.field(default=None, compare=False)
     condition: Expression | None = None
     second: Expression | None = None
+    lifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,9 @@ SCALARS: dict[str, Scalar] = {
     "date_diff": _listed("date_diff", 3),  # (part literal, from, to) → BIGINT
     "greatest": _listed("greatest", 2, None),  # NULLs are passed over
     "least": _listed("least", 2, None),
+    "round": _listed("round", 1, 2),
+    "floor": _listed("floor", 1),
+    "ceil": _listed("ceil", 1),
     # over released values alone
     "add": _released(2),
     "subtract": _released(2),
@@ -74,9 +77,6 @@ SCALARS: dict[str, Scalar] = {
     "modulo": _released(2),  # NULL on zero
     "negate": _released(1),
     "abs": _released(1),
-    "round": _released(1, 2),
-    "floor": _released(1),
-    "ceil": _released(1),
     "sqrt": _released(1),  # NULL below zero
     "ln": _released(1),  # NULL at and below zero
     "log10": _released(1),

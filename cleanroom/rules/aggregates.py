@@ -61,7 +61,8 @@ def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Ite
         for part in (call.argument, call.second):
             if part is not None:
                 yield from _value(write_out(part), asked)
-        if call.condition is not None or not all(isinstance(write_out(p), Column) for p in inputs(call)):
+        bare = all(isinstance(write_out(part), Column) for part in inputs(call))
+        if call.condition is not None or call.lifted or not bare:
             yield from _only_columns(asked)
 
 

@@ -1,4 +1,4 @@
-"""Tables and windows of one row or more for each person → per_unit.not_allowed, unit.lost, window.over_rows."""
+"""Tables and windows of one row or more for each person → unit.not_allowed, unit.lost, window.over_rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cleanroom.domain.policy import Policy
 from cleanroom.rules.uses import per_unit_tables
 
 
-def per_unit_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
+def unit_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
     """Every owner of the rows allows them to be brought down to people first, with aggregates that may stand there."""
     for table in per_unit_tables(plan):
         yield from _unallowed(table.input, "Rows", table.at, policy)
@@ -33,7 +33,7 @@ def _unallowed(below: Relation, what: str, at: Place | None, policy: Policy) -> 
         rule = policy.rules.get(name)
         if rule is not None and not rule.per_unit_analysis:
             yield Finding(
-                "per_unit.not_allowed",
+                "unit.not_allowed",
                 f"{what} of {name} are not brought down to one person each here.",
                 name,
                 at=at,

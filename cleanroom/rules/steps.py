@@ -35,6 +35,7 @@ from cleanroom.domain.plan import (
 )
 from cleanroom.domain.policy import Policy, SmallGroups
 from cleanroom.domain.steps import ConditionalCell, PrivateStep, Removal, contains
+from cleanroom.domain.types import Kind
 from cleanroom.rules.cells import condition_of
 from cleanroom.rules.optional import asked_sources
 from cleanroom.rules.populations import in_words_of
@@ -169,7 +170,9 @@ def _domain(key: Field, policy: Policy) -> tuple[Value, ...]:
     """The values that the key can have, as its owner made public; none where it is no bare column of such."""
     found = None if isinstance(key.origin, AggregateCall | WindowCall) else source_column(Column(key))
     declared = None if found is None else policy.datasets[found[0].dataset].column(found[0].column)
-    return () if declared is None or declared.values is None else declared.values
+    if declared is None or declared.values is None or declared.type.kind is not Kind.VARCHAR:
+        return ()
+    return declared.values
 
 
 def _minimums(release: Aggregate, policy: Policy, minimum: int) -> Iterator[tuple[Field, int]]:

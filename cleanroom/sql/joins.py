@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 from cleanroom.domain.expression import Call, Column, Expression, fields_of
 from cleanroom.domain.plan import Filter, Join, JoinKind, Relation, Scan
@@ -17,39 +19,85 @@ Pair = tuple[Column, Column]
 def joined(found: From, where: Sequence[Expression], tables: Tables) -> Relation:
     """The relations joined, then filtered by what else the conditions say.
 
-    An equality between two inner-joined relations joins them, wherever it is written. Of any other join only its own ON
-    counts: equalities between both sides, and conditions over the side that may be missing, which filter that side first.
+    An equality between two inner-joined relations joins them, wherever it is written; of several such relations those that
+    are linked come first. Of any other join only its own ON counts: equalities between both sides, and conditions over the
+    side that may be missing, which filter that side first. What is written behind a RIGHT or FULL join, which brings rows
+    of its own, does not reach before it.
     """
-    conditions = {id(entry): _conditions(entry, found, tables) for entry in found.entries}
-    parts = [part for entry in found.entries if entry.kind is JoinKind.INNER for part in conditions[id(entry)]]
-    parts += where
-    pairs = [pair for entry in found.entries if entry.kind is JoinKind.INNER for pair in entry.pairs]
+    relation, parts = found.entries[0].relation, list[Expression]()
+    runs = _runs(found.entries[1:])
+    for number, run in enumerate(runs):
+        last = number == len(runs) - 1
+        parts += [part for entry in run if entry.kind is JoinKind.INNER for part in _conditions(entry, found, tables)]
+        relation, parts = _run(relation, run, [*parts, *(where if last else [])], found, tables)
+        if not last:
+            relation, parts = filtered(relation, parts), []
+    return filtered(relation, parts if runs else where)
+
+
+def _runs(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries, a new run beginning with each that brings rows of its own."""
+    runs: list[list[Entry]] = []
+    for entry in entries:
+        if not runs or entry.mirrored or entry.kind is JoinKind.FULL:
+            runs.append([])
+        runs[-1].append(entry)
+    return runs
+
+
+def _run(
+    relation: Relation, run: Sequence[Entry], parts: list[Expression], found: From, tables: Tables
+) -> tuple[Relation, list[Expression]]:
+    """The relation joined with every entry of the run, and the parts that joined nothing."""
+    pairs = [pair for entry in run if entry.kind is JoinKind.INNER for pair in entry.pairs]
     equal = {id(part): pair for part in parts if (pair := _pair(part)) is not None}
     used: list[Pair] = []
-    relation = found.entries[0].relation
-    for entry in found.entries[1:]:
+    waiting = list(run)
+    while waiting:
+        entry = _next(relation, waiting, [*pairs, *equal.values()])
+        waiting.remove(entry)
         if entry.kind is JoinKind.INNER:
             keys = _across([*pairs, *equal.values()], relation, entry.relation, used)
             relation = _inner(relation, entry, keys, tables)
         else:
-            relation, absent = _outer(relation, entry, conditions[id(entry)], parts, tables)
+            relation, absent = _outer(relation, entry, _conditions(entry, found, tables), parts, tables)
             parts = [part for part in parts if part not in absent]
-    return filtered(relation, [part for part in parts if equal.get(id(part)) not in used])
+    return relation, [part for part in parts if equal.get(id(part)) not in used]
+
+
+def _next(relation: Relation, waiting: Sequence[Entry], pairs: Sequence[Pair]) -> Entry:
+    """The first of the inner-joined relations that come next which is linked to what is joined already."""
+    leading = list(takewhile(lambda entry: entry.kind is JoinKind.INNER, waiting))
+    linked = (entry for entry in leading if _across(pairs, relation, entry.relation, []))
+    return next(linked, waiting[0])
 
 
 def filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
     """The rows on which every part is TRUE."""
     if not parts:
         return relation
-    predicate = parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
-    return Filter(relation, predicate, relation.released)
+    return Filter(relation, _all(parts), relation.released)
 
 
 def conjuncts(expression: Expression) -> list[Expression]:
-    """The parts that must all hold."""
-    if isinstance(expression, Call) and expression.function == "and":
-        return [part for argument in expression.arguments for part in conjuncts(argument)]
+    """The parts that must all hold; of an OR also what every branch of it says."""
+    match expression:
+        case Call(function="and", arguments=arguments):
+            return [part for argument in arguments for part in conjuncts(argument)]
+        case Call(function="or", arguments=arguments):
+            branches = [conjuncts(argument) for argument in arguments]
+            common = [part for part in branches[0] if all(part in branch for branch in branches[1:])]
+            rest = [[part for part in branch if part not in common] for branch in branches]
+            if not common:
+                return [expression]
+            if not all(rest):
+                return common
+            return [*common, replace(expression, arguments=tuple(map(_all, rest)))]
     return [expression]
+
+
+def _all(parts: Sequence[Expression]) -> Expression:
+    return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
 
 
 def _conditions(entry: Entry, found: From, tables: Tables) -> list[Expression]:

@@ -35,9 +35,10 @@ def taken_out(call: AggregateCall, measured: Measured) -> Expression | None:
         steps.append(step)
     if not steps or isinstance(inner, Literal):
         return None
-    result = measured(replace(call, argument=inner))
+    lifted = replace(call, argument=inner, lifted=True)
+    result = measured(lifted)
     for step in reversed(steps):
-        result = _around(result, step, replace(call, argument=inner), measured)
+        result = _around(result, step, lifted, measured)
     return result
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from cleanroom.domain.expression import Column, Missing, walk
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
-from cleanroom.domain.plan import Plan, Relation, expressions, inputs_of, relations, scans
+from cleanroom.domain.plan import Plan, Relation, carried, expressions, inputs_of, relations, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.sql.dialects import DIALECTS
 from cleanroom.sql.extent import too_large
@@ -54,7 +54,7 @@ def _refuse_unfinished(root: Relation, resolution: Resolution) -> None:
     if not scans(root):
         resolution.refuse("sql.unsupported", "The query reads no dataset.")
     for relation in relations(root):
-        known = {f.id for below in inputs_of(relation) for f in below.fields}
+        known = {f.id for below in inputs_of(relation) for f in (*below.fields, *carried(below))}
         for expression in expressions(relation):
             for node in walk(expression):
                 if isinstance(node, Missing):

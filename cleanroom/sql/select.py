@@ -317,6 +317,8 @@ class _Select:
 
     def _aggregated(self) -> Relation:
         at, measures = place_of(self.tree), tuple(self.calls.measures)
+        if not measures and () in self.grains:
+            self.resolution.unsupported(self.tree, "A grand total of no aggregate", "Select an aggregate.")
         if not self.grains:
             return Aggregate(self.below, self.calls.keys, measures, not self.calls.per_unit, at)
         return several_grains(self.below, self.calls, self.grains, at)

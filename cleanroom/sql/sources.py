@@ -174,11 +174,11 @@ def _member(node: exp.Expr, tables: Tables) -> tuple[Relation, Member] | None:
     return None
 
 
-def _alias(node: exp.Expr, tables: Tables) -> str | None:
+def _alias(node: exp.Expr, tables: Tables, *, renamed: bool = False) -> str | None:
     alias = node.args.get("alias")
     if alias is None:
         return None
-    if alias.args.get("columns"):
+    if alias.args.get("columns") and not renamed:
         tables.resolution.unsupported(alias, "A column list behind an alias", hint="Rename columns in a sub-select.")
     tables.resolution.read_whole(alias, "this", "columns")
     return str(alias.this.this) if isinstance(alias.this, exp.Identifier) else None
@@ -186,9 +186,29 @@ def _alias(node: exp.Expr, tables: Tables) -> str | None:
 
 def _derived(node: exp.Subquery, tables: Tables) -> tuple[Relation, Member] | None:
     tables.resolution.read_whole(node, "this", "alias")
-    alias = _alias(node, tables)
     relation = tables.select(node.this, tables.environment)
-    return None if relation is None else (relation, Member(alias, None, relation.fields))
+    renamed = _column_names(node)
+    alias = _alias(node, tables, renamed=True)
+    if relation is None:
+        return None
+    relation = _renamed(relation, renamed, node, tables)
+    return relation, Member(alias, None, relation.fields)
+
+
+def _column_names(node: exp.Expr) -> list[str]:
+    alias = node.args.get("alias")
+    columns = [] if alias is None else alias.args.get("columns") or []
+    return [str(column.this) for column in columns]
+
+
+def _renamed(relation: Relation, names: list[str], node: exp.Expr, tables: Tables) -> Relation:
+    """The relation with its columns named anew, by position; as many names as columns."""
+    if not names:
+        return relation
+    if len(names) != len(relation.fields):
+        tables.resolution.unsupported(node, "A column list that names more or fewer columns than there are")
+        return relation
+    return _again(relation, tables.resolution, names)
 
 
 def _table(node: exp.Table, tables: Tables) -> tuple[Relation, Member] | None:
@@ -251,6 +271,9 @@ def _cte(cte: Cte, name: str, tables: Tables) -> tuple[Relation, Member] | None:
     return relation, Member(name, None, relation.fields)
 
 
-def _again(relation: Relation, resolution: Resolution) -> Relation:
-    fields = tuple(resolution.field(f.name, f.type, nullable=f.nullable, origin=Column(f)) for f in relation.fields)
+def _again(relation: Relation, resolution: Resolution, names: list[str] | None = None) -> Relation:
+    fields = tuple(
+        resolution.field(name, f.type, nullable=f.nullable, origin=Column(f))
+        for name, f in zip(names or [f.name for f in relation.fields], relation.fields, strict=True)
+    )
     return Project(relation, fields, relation.released)
