@@ -199,6 +199,12 @@ def test_all_parts_that_are_not_shown_are_one_to_a_class() -> None:
     assert shared(rows, ("a", "b"), ("a",)) == 3
 
 
+def test_it_does_not_matter_in_which_set_a_part_is_not_shown() -> None:
+    # part x of n is shown, part y is not, and so neither is n: both values are in x and in what is not shown
+    rows = [*crowd(1, 2, "n", "x", 1), *crowd(11, 2, "n", "x", 2), *crowd(21, 1, "n", "y", 2)]
+    assert shared(rows, ("a", "b"), ("a",)) == 5
+
+
 def test_without_a_value_there_is_no_class() -> None:
     assert shared(crowd(1, 9, "n"), ("a",)) is None
     assert shared([], ("a",)) is None
