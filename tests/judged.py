@@ -32,6 +32,7 @@ from tests.random_tables import Rows, Scenario
 from tests.test_corpus import same
 
 COLLABORATION = "advanced"
+ASKED_OF_DUCKDB = 3  # one answer in so many
 
 
 def judged(sql: str, policy: Policy, collaboration: str = COLLABORATION) -> Verdict:
@@ -39,7 +40,10 @@ def judged(sql: str, policy: Policy, collaboration: str = COLLABORATION) -> Verd
 
 
 def check(sql: str, scenario: Scenario, folder: Path, chance: random.Random, collaboration: str = COLLABORATION) -> str:
-    """Asserts all that is promised of one query; "accepted", or the code of the first finding."""
+    """Asserts all that is promised of one query; "accepted", or the code of the first finding.
+
+    The real engine, which takes longest by far, is asked now and then.
+    """
     verdict = judged(sql, scenario.policy, collaboration)
     if not verdict.approved:
         assert verdict.findings, "refused without a reason"
@@ -47,7 +51,8 @@ def check(sql: str, scenario: Scenario, folder: Path, chance: random.Random, col
     plan = approve(verdict)
     oracle.assert_answer_is_sound(verdict, plan, scenario.data, released(plan, scenario.data))
     assert_a_change_of_one_person_moves_no_other(verdict, plan, scenario.data, chance)
-    assert_engines_agree(plan, scenario, folder)
+    if not chance.randrange(ASKED_OF_DUCKDB):
+        assert_engines_agree(plan, scenario, folder)
     return "accepted"
 
 

@@ -13,14 +13,14 @@ counts, of private steps and of `release`. Typical use in a property test:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TypeAlias
 
 from cleanroom.domain.expression import AggregateCall, Column, Expression, Field, SourceColumn, Value, fields_of, inputs
 from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, releases
+from cleanroom.domain.plan import Aggregate, releases, scans
 from cleanroom.domain.policy import SmallGroups
 from cleanroom.domain.steps import ExecutablePlan, ReleasedTable, column_name
 from cleanroom.engines.memory_expressions import evaluate
@@ -44,13 +44,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the owners ask of an answer. `of_column`: what an aggregate of a column must describe, where it is more.
+    """What the owners ask of an answer. `small_groups` by dataset: DROP where there is none.
 
-    `public`: the values that a column's owner made public.
+    `of_column`: what an aggregate of a column must describe, where it is more. `public`: the values that a column's owner
+    made public.
     """
 
     minimum: int
-    small_groups: SmallGroups = SmallGroups.DROP
+    small_groups: Mapping[DatasetName, SmallGroups] = field(default_factory=dict)
     of_column: Mapping[tuple[DatasetName, str], int] = field(default_factory=dict)
     public: Mapping[tuple[DatasetName, str], tuple[str, ...]] = field(default_factory=dict)
 
@@ -62,7 +63,7 @@ def terms_of(verdict: Verdict) -> Terms:
     declared = [(name, c) for name in verdict.datasets for c in verdict.policy.datasets[name].columns]
     return Terms(
         minimum=max(rule.minimum_units for rule in rules),
-        small_groups=min((rule.small_groups for rule in rules), key=list(SmallGroups).index),
+        small_groups={rule.dataset: rule.small_groups for rule in rules},
         of_column={(d, name): c.minimum_units for d, name, c in columns if c.minimum_units is not None},
         public={(d, c.name): c.values for d, c in declared if c.values is not None},
     )
@@ -82,7 +83,7 @@ def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], da
     """The same of releases and their tables."""
     found = [_released(aggregate, table, datasets, terms) for aggregate, table in shown]
     for released in found:
-        rows = matched(released, _at_grains(terms, released, found))
+        rows = matched(released, terms, small_groups(released, terms, alone=_alone(released, found)))
         assert_values(released, rows)
         assert_atoms(released, rows)
         assert_cell_minimums(released, rows, terms)
@@ -92,14 +93,18 @@ def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], da
     assert_grains(found)
 
 
-def _at_grains(terms: Terms, released: Released, found: Sequence[Released]) -> Terms:
-    """What holds of one release among others: with several grains of one dataset, pooling is dropping."""
+def small_groups(released: Released, terms: Terms, *, alone: bool = True) -> SmallGroups:
+    """What becomes of the release's small groups: the strictest of its owners' wishes. With several grains pooling is
+    dropping."""
+    wishes = {terms.small_groups.get(scan.dataset, SmallGroups.DROP) for scan in scans(released.aggregate.input)}
+    strictest = min(wishes, key=list(SmallGroups).index)
+    return SmallGroups.DROP if strictest is SmallGroups.POOL and not alone else strictest
+
+
+def _alone(released: Released, found: Sequence[Released]) -> bool:
+    """Whether no other release reads a dataset of this one."""
     mine = {scan.dataset for scan in released.people.scans}
-    others = {scan.dataset for other in found if other is not released for scan in other.people.scans}
-    alone = not mine & others
-    return (
-        terms if alone or terms.small_groups is not SmallGroups.POOL else replace(terms, small_groups=SmallGroups.DROP)
-    )
+    return not mine & {scan.dataset for other in found if other is not released for scan in other.people.scans}
 
 
 def shown_tables(verdict: Verdict, plan: ExecutablePlan, tables: Tables) -> list[ShownTable]:
@@ -120,18 +125,18 @@ def _released(aggregate: Aggregate, table: ReleasedTable, datasets: Datasets, te
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 
-def matched(released: Released, terms: Terms) -> list[tuple[Shown, list[Row]]]:
+def matched(released: Released, terms: Terms, small: SmallGroups) -> list[tuple[Shown, list[Row]]]:
     """(a) Each shown row with its group's rows, which are enough; rows left empty for a public key are not among them.
 
     A row whose keys are all NULL may be the groups of too few together, where the owners pool those.
     """
-    pooled = _pool(released) if terms.small_groups is SmallGroups.POOL else []
+    pooled = _pool(released) if small is SmallGroups.POOL else []
     found: list[tuple[Shown, list[Row]]] = []
     seen: set[Hashable] = set()
     blanks: set[Hashable] = set()
     for row in released.shown:
         key = released.key(row)
-        if terms.small_groups is SmallGroups.BLANK and _is_blank(released, row, terms):
+        if small is SmallGroups.BLANK and _is_blank(released, row, terms):
             blanks.add(key)
             continue
         members = released.groups.get(key, [])
@@ -409,7 +414,9 @@ def assert_tables_agree(was: Released, now: Released, person: Person, terms: Ter
 
 
 def _groups_shown(released: Released, terms: Terms) -> dict[Hashable, tuple[Shown, list[Row]]]:
-    rows = ((released.key(row), row, members) for row, members in matched(released, terms))
+    rows = (
+        (released.key(row), row, members) for row, members in matched(released, terms, small_groups(released, terms))
+    )
     return {key: (row, members) for key, row, members in rows if members is released.groups.get(key)}
 
 

@@ -67,19 +67,25 @@ class Released:
         return [(row, path) for row in members for path in row.paths]
 
     def tag(self, measure: Field, use: Use) -> Hashable:
-        """The branches on which the cell used this path of this row, a match or none being one; None where it did not."""
-        row, path = use
+        """The branches on which the cell used this path of this row, a match or none being one; None where it did not.
+
+        What adds nothing to a sum is as good as not used.
+        """
         call = call_of(measure)
-        if not meets(call, row):
+        if call.function == "sum" and call.argument is not None and _adds_zero(call.argument, use[0]):
             return None
-        if call.function == "sum" and call.argument is not None and _adds_zero(call.argument, row):
+        tags = self._tags(measure, use)
+        if tags is None:
             return None
-        arguments = [a for a in (call.argument, call.second) if a is not None]
-        tags = [tag_of(argument, row, path) for argument in arguments]
-        if any(tag is None for tag in tags):
-            return None
-        matched = tuple(any(s == source for s, _ in path) for source in sorted(self.optional_of(measure)))
+        matched = tuple(any(s == source for s, _ in use[1]) for source in sorted(self.optional_of(measure)))
         return (matched, *tags)
+
+    def _tags(self, measure: Field, use: Use) -> tuple[Hashable, ...] | None:
+        call = call_of(measure)
+        if not meets(call, use[0]):
+            return None
+        tags = tuple(tag_of(a, *use) for a in (call.argument, call.second) if a is not None)
+        return None if any(tag is None for tag in tags) else tags
 
     def sources_of(self, measure: Field) -> frozenset[SourceId]:
         """The sources that the cell's argument and condition look at."""
@@ -96,7 +102,7 @@ class Released:
 
     def paths(self, measure: Field, members: Sequence[Row]) -> list[Path]:
         """The paths that one cell used."""
-        return [use[1] for use in self.uses(members) if self.tag(measure, use) is not None]
+        return [use[1] for use in self.uses(members) if self._tags(measure, use) is not None]
 
     def lacking(self, paths: Sequence[Path], sources: frozenset[SourceId] | None = None) -> Iterator[str]:
         """What kinds of people there are some of behind these paths, but too few."""

@@ -135,12 +135,15 @@ class Grain:
         return (call.function, *parts)
 
     def shown_groups(self) -> Iterator[tuple[Shown, list[Row]]]:
+        """The shown rows, not those that were left empty, each with its group's rows."""
         for row in self.released.shown:
-            if self.released.key(row) in self.released.groups:
-                yield row, self.released.groups[self.released.key(row)]
+            members = self.released.groups.get(self.released.key(row))
+            if members is not None and self.released.enough_for_a_row(members):
+                yield row, members
 
     def withheld(self) -> int:
-        return len([members for members in self.released.groups.values() if members]) - len(self.released.shown)
+        there = [members for members in self.released.groups.values() if members]
+        return len(there) - len(list(self.shown_groups()))
 
     def _name(self, origin: object) -> Hashable:
         match origin:

@@ -325,7 +325,7 @@ def _branch(case: Case, row: Row) -> tuple[int, Expression | None]:
 
 
 def _chosen(name: str, arguments: Sequence[Expression], row: Row, path: Path) -> Hashable:
-    """The side of a clamp: the argument whose value it is. Of equal ones the literal: either side says the same of it."""
+    """The side of a clamp: the argument whose value it is. Of equal ones not the literal: either side says the same of it."""
     values = [evaluate(argument, row.values) for argument in arguments]
     known = [(i, v) for i, v in enumerate(values) if v is not None]
     if name == "coalesce":
@@ -333,7 +333,7 @@ def _chosen(name: str, arguments: Sequence[Expression], row: Row, path: Path) ->
     else:
         result = (min if name == "least" else max)(v for _, v in known)  # type: ignore[type-var]
         equal = [i for i, v in known if v == result]
-        at = next((i for i in equal if isinstance(arguments[i], Literal)), equal[0])
+        at = next((i for i in equal if not isinstance(arguments[i], Literal)), equal[0])
     if name == "coalesce" or None in values:
         tag = tag_of(arguments[at], row, path)  # what was NULL used no path: the literal stands for the row
     else:

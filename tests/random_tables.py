@@ -93,7 +93,9 @@ def random_policy(dice: random.Random) -> Policy:
     for name, dataset in wide.datasets.items():
         nullable = frozenset(column for column in NULLABLE[name] if dice.random() < 0.25)
         datasets[name] = _with_public_values(_with_nullable(dataset, nullable), small_groups)
-        rules[name] = _random_rule(dice, replace(wide.rules[name], minimum_units=minimum, small_groups=small_groups))
+        least = dice.choice((minimum, minimum, minimum, 3))
+        kept = small_groups if dice.random() < 0.9 else dice.choice(tuple(SmallGroups))
+        rules[name] = _random_rule(dice, replace(wide.rules[name], minimum_units=least, small_groups=kept))
     return replace(wide, datasets=datasets, rules=rules)
 
 

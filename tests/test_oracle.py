@@ -199,7 +199,7 @@ def test_a_public_key_that_is_missing_where_others_are_left_empty_is_caught() ->
     ((aggregate, table),) = shown("SELECT region, COUNT(*) FROM retailer.customers GROUP BY region", data, rules(K))
     names = table.rows.column_names
     blank = pa.table({names[0]: ["south"], names[1]: pa.array([None], pa.int64())})
-    terms = oracle.Terms(K, SmallGroups.BLANK, public={(CUSTOMERS, "region"): REGIONS})
+    terms = oracle.Terms(K, {CUSTOMERS: SmallGroups.BLANK}, public={(CUSTOMERS, "region"): REGIONS})
     with pytest.raises(AssertionError, match="a public key is missing"):
         oracle.assert_tables_are_sound(
             [(aggregate, replace(table, rows=pa.concat_tables([table.rows, blank])))], data, terms

@@ -12,7 +12,7 @@ import pytest
 from tests.fuzz import Tally, campaign, report, until
 
 SLICES = 4
-CASES_OF_A_SLICE = 110
+CASES_OF_A_SLICE = 60
 
 
 def assert_nothing_is_wrong(tally: Tally) -> None:
