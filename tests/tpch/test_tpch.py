@@ -79,6 +79,12 @@ def comparable(row: tuple[object, ...]) -> tuple[object, ...]:
     return tuple(float(f"{float(value):.9g}") if isinstance(value, int | float | Decimal) else value for value in row)
 
 
+def test_an_answer_by_the_name_of_a_table_that_holds_nobody_is_empty(trade: Trade, tmp_path: Path) -> None:
+    by_nation = "SELECT n_name, COUNT(*) AS n FROM customer JOIN nation ON c_nationkey = n_nationkey GROUP BY n_name"
+    assert len(trade.plain(by_nation)) == 25
+    assert trade.answer(by_nation, DuckDBEngine(EngineLimits(), scratch=tmp_path)) == []
+
+
 def test_small_groups_are_among_what_is_asked(trade: Trade) -> None:
     few = {one.query: sum(not enough(row[-1], one.minimum) for row in trade.plain(one.units)) for one in ACCEPTED}
     assert any(few.values())
