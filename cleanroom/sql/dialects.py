@@ -57,7 +57,8 @@ class Formats(StrEnum):
 
     STRFTIME = "strftime"
     BIGQUERY = "bigquery"
-    PERCENT = "percent"  # MySQL's DATE_FORMAT, and Trino's
+    PERCENT = "percent"  # Trino's date_format, which has MySQL's signs
+    MYSQL = "mysql"  # the same, half translated by the parser
     TEMPLATE = "template"  # to_char
     JAVA = "java"  # Spark's date_format
 
@@ -96,7 +97,6 @@ class Dialect:
     scaled_division: bool = False
     whole_averages: bool = False
     concat_skips_null: bool = False
-    patterns_escape: bool = True
     length_in_bytes: bool = False
     trims_all_whitespace: bool = False
     dates_plus_numbers: bool = False
@@ -125,7 +125,6 @@ DUCKDB = Dialect(
         | {"dow": "dayofweek", "doy": "dayofyear", "weekday": "dayofweek", "day_of_week": "dayofweek"}
     ),
     concat_skips_null=True,
-    patterns_escape=False,
     dates_plus_numbers=True,
     dates_subtract=True,
     decimal=(18, 3),
@@ -174,7 +173,6 @@ _TRINO = Dialect(
     ),
     whole_division=True,
     scaled_division=True,
-    patterns_escape=False,
     trims_all_whitespace=True,
     keeps_dates=True,
     truncates_to_dates=True,
@@ -212,7 +210,6 @@ _SNOWFLAKE = Dialect(
         yearofweekiso="isoyear",
         epoch_second="epoch",
     ),
-    patterns_escape=False,
     dates_plus_numbers=True,
     dates_subtract=True,
     keeps_dates=True,
@@ -239,8 +236,9 @@ _BIGQUERY = Dialect(
 _MYSQL = Dialect(
     "mysql",
     _MySQL,
-    formats=Formats.PERCENT,
+    formats=Formats.MYSQL,
     parts=_parts("second"),
+    sunday_is_one=frozenset({"dayofweek"}),
     length_in_bytes=True,
     keeps_dates=True,
     iso_weeks=False,

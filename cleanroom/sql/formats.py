@@ -20,6 +20,9 @@ _PERCENT = {
     "x": "%G",
     "T": "%H:%M:%S",
 }
+MYSQL_SIGNS = frozenset(_PERCENT) - {"%"}
+"""The signs of DATE_FORMAT, as written, that are read: the parser's own translation of others is lost or ambiguous."""
+_MYSQL = {**{letter: f"%{letter}" for letter in "YymdbajHpfSIBMA"}, "v": "%V", "x": "%G"}
 _BIGQUERY = {
     **{letter: f"%{letter}" for letter in "YymdbBaAjuHIpMSVGUW%"},
     "F": "%Y-%m-%d",
@@ -68,8 +71,9 @@ def strftime_format(text: str, spelling: Formats) -> str | None:
         case Formats.BIGQUERY:
             return _of_percents(text, _BIGQUERY)
         case Formats.PERCENT:
-            # Without a sign it may be a template: both functions of Trino come as one.
-            return _of_percents(text, _PERCENT) if "%" in text else None
+            return _of_percents(text, _PERCENT)
+        case Formats.MYSQL:
+            return _of_percents(text, _MYSQL)
         case Formats.TEMPLATE:
             return _of_template(text)
         case Formats.JAVA:

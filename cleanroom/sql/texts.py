@@ -35,7 +35,8 @@ def concat(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
 
 def trim(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
     """TRIM of spaces at both ends."""
-    terms.resolution.read_whole(node, "this", "expression")
+    both = str(node.args.get("position") or "BOTH").upper() == "BOTH"
+    terms.resolution.read_whole(node, "this", "expression", *(["position"] if both else []))
     taken = node.args.get("expression")
     spaces = isinstance(taken, exp.Literal) and taken.this == " "
     if taken is not None and not spaces:
@@ -90,10 +91,15 @@ def like(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
     parts = (translate(node.this, terms), translate(node.args["expression"], terms))
     if not all(is_family(part.type, "text") for part in parts):
         return terms.resolution.refuse("type.mismatch", "LIKE compares text.", node)
-    if terms.resolution.dialect.patterns_escape and not isinstance(parts[1], Literal):
-        return terms.resolution.unsupported(node, "A pattern that is not written out", "Write it as a literal.")
+    # Elsewhere a backslash in a pattern escapes, and LIKE(text, pattern) is a function that the parser turns around.
+    if not terms.resolution.dialect.is_ours and (_is_literal(parts[0]) or not _is_literal(parts[1])):
+        return terms.resolution.unsupported(node, "A pattern that is not written out", "Write x LIKE '…'.")
     call = Call("ilike" if isinstance(node, exp.ILike) else "like", parts, BOOLEAN, place_of(node))
     return Call("not", (call,), BOOLEAN, call.at) if node.args.get("negate") else call
+
+
+def _is_literal(expression: Expression) -> bool:
+    return isinstance(expression, Literal)
 
 
 def unless_null(call: Expression) -> Expression:
