@@ -22,7 +22,7 @@ from cleanroom.rules.joins import join_not_allowed, join_required
 from cleanroom.rules.literals import literal_not_allowed
 from cleanroom.rules.outputs import output_not_aggregate, rows_chosen
 from cleanroom.rules.overlap import release_overlap
-from cleanroom.rules.per_unit import unit_not_allowed, unit_lost, window_over_rows
+from cleanroom.rules.per_unit import unit_lost, unit_not_allowed, window_over_rows
 from cleanroom.rules.repeats import join_repeats_rows
 
 Rule = Callable[[Plan, Policy, Question], Iterable[Finding]]

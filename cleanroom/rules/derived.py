@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cleanroom.domain.expression import AggregateCall, Call, Column, Literal, WindowCall
 from cleanroom.domain.finding import Finding
-from cleanroom.domain.plan import Aggregate, Plan, scans
+from cleanroom.domain.plan import Aggregate, Plan, Relation, Window, relations, scans
 from cleanroom.domain.policy import Policy
-from cleanroom.rules.uses import Around, Derived, Occurrence, Under, per_unit_tables
+from cleanroom.rules.uses import Around, Derived, Occurrence, Under
 
 _TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
 _COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
@@ -56,17 +56,17 @@ def through(found: Occurrence) -> Through | None:
 
 
 def uncounted(values: Iterable[Derived], plan: Plan, policy: Policy) -> Iterator[Finding]:
-    """A per-unit COUNT(*) leaves its unit only where every owner of its rows lets rows be counted."""
-    tables = per_unit_tables(plan)
+    """A COUNT(*) within a unit leaves it only where every owner of its rows lets rows be counted."""
     for value in values:
         if value.call.function == "count_rows":
-            for table in tables:
-                if value.field in table.measures:
-                    yield from _uncounted(value, table, policy)
+            for relation in relations(plan.root):
+                match relation:
+                    case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
+                        yield from _uncounted(value, below, policy)
 
 
-def _uncounted(value: Derived, table: Aggregate, policy: Policy) -> Iterator[Finding]:
-    for scan in scans(table.input):
+def _uncounted(value: Derived, below: Relation, policy: Policy) -> Iterator[Finding]:
+    for scan in scans(below):
         rule = policy.rules.get(scan.dataset)
         if rule is not None and not rule.count_rows:
             yield Finding(

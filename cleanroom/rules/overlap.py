@@ -8,7 +8,7 @@ from cleanroom.domain.dependencies import Facts, column, facts
 from cleanroom.domain.expression import AggregateCall, inputs
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.identifiers import DatasetName, SourceId
-from cleanroom.domain.plan import Aggregate, Plan, Scan, releases, scans
+from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Scan, relations, releases, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.steps import Claim
 from cleanroom.rules.cells import condition_of
@@ -50,13 +50,14 @@ def _unchecked(family: tuple[Aggregate, ...], policy: Policy) -> Iterator[Findin
         for m in release.measures
         if isinstance(m.origin, AggregateCall)
     )
-    if conditional or any(unit.optional for unit in known.units):
+    absent = any(isinstance(r, Join) and r.kind is JoinKind.ANTI for r in relations(first.input))
+    if conditional or absent or any(unit.optional for unit in known.units):
         yield Finding(
             "release.overlap",
-            f"{scan.dataset} is aggregated at several grains, with aggregates under a condition.",
+            f"{scan.dataset} is aggregated at several grains, under conditions that are not checked across grains.",
             scan.dataset,
             at=first.at or scan.at,
-            hint="At several grains use aggregates of columns that are never NULL, without FILTER, CASE or LEFT JOIN.",
+            hint="At several grains use aggregates of columns that are never NULL, without FILTER, CASE, LEFT JOIN and NOT IN.",
         )
 
 

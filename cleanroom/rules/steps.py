@@ -62,7 +62,7 @@ def private_step(
     removals = tuple(_removals(release))
     finer, beside = _grains(release, family)
     small, public = _small_groups(release, policy)
-    alone = not (finer or beside or removals)
+    alone = len(family) == 1 and not removals
     settled = replace(release, input=_settled(release.input, _read(release, cells, units)))
     return PrivateStep(
         table=table,
