@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
@@ -20,11 +19,12 @@ from cleanroom.sql import rewrite_rows as rows
 from cleanroom.sql.dialects import DIALECTS
 from cleanroom.sql.parse import parse
 from cleanroom.sql.rewrite_dates import written
-from cleanroom.sql.rewrite_draft import Draft
+from cleanroom.sql.rewrite_draft import Draft, places_in
 
 MOST_CANDIDATES = 6
 MOST_ROUNDS = 3
 MOST_BYTES = 8_192
+MOST_FINDINGS = 32
 HOPELESS = frozenset(
     {
         "sql.syntax",
@@ -38,7 +38,7 @@ HOPELESS = frozenset(
 )
 
 Change = Callable[[Draft], bool]
-"""Changes the draft's tree, which is its own, by one idea; False where the idea does not apply."""
+"""Changes the draft's tree by one idea; False where the idea does not apply, and the tree is then as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def with_rewrites(
     MOST_ROUNDS times; then each proposal alone.
     """
     query = _Query(sql, dialect, findings, policy)
-    if len(sql) > MOST_BYTES or any(finding.code in HOPELESS for finding in findings):
+    if len(sql) > MOST_BYTES or len(findings) > MOST_FINDINGS or any(finding.code in HOPELESS for finding in findings):
         return findings
     try:
         found = _approved(query, judged)
@@ -156,15 +156,15 @@ def _approved(query: _Query, judged: Callable[[str], Verdict]) -> _Candidate | N
 def _together(query: _Query, before: tuple[tuple[Finding, str | None], ...], rounds: int) -> Iterator[_Candidate]:
     """One candidate: for each finding, in order, the first proposal that applies to what those before it made; where no
     `rounds` lead to it, the last."""
-    draft = start = _tree(query)
+    draft = _draft(query)
     took: list[tuple[Finding, Proposal]] = []
-    for finding in query.findings:
+    for finding in query.findings if draft is not None else ():
         if not any(_is_answered(finding, *step) for step in took):
-            steps = list(islice(_steps(draft, finding, query.policy, first=rounds <= 1), 1 if rounds else None))
-            draft = steps[-1][0] if steps else draft
-            took += [(finding, steps[-1][1])] if steps else []
+            proposals = PROPOSALS if rounds else PROPOSALS[::-1]
+            found = next((p for p in proposals if _applies(p, draft, finding, first=rounds <= 1)), None)
+            took += [(finding, found)] if found is not None else []
     remarks = (*before, *((finding, proposal.remark) for finding, proposal in took))
-    if draft is not None and draft is not start and (text := _text(draft, query)) is not None:
+    if draft is not None and took and (text := _text(draft.tree, query)) is not None:
         yield _Candidate(text, remarks, rounds)
 
 
@@ -175,27 +175,29 @@ def _is_answered(finding: Finding, earlier: Finding, proposal: Proposal) -> bool
 
 def _alone(query: _Query) -> Iterator[_Candidate]:
     """A candidate for every proposal by itself."""
-    start = _tree(query)
+    draft = _draft(query)
     for finding in query.findings:
-        for draft, proposal in _steps(start, finding, query.policy, first=True):
-            if (text := _text(draft, query)) is not None:
-                yield _Candidate(text, ((finding, proposal.remark),), 0)
+        for proposal in PROPOSALS:
+            if _applies(proposal, draft, finding, first=True):
+                if draft is not None and (text := _text(draft.tree, query)) is not None:
+                    yield _Candidate(text, ((finding, proposal.remark),), 0)
+                draft = _draft(query)
 
 
-def _tree(query: _Query) -> exp.Expr | None:
+def _draft(query: _Query) -> Draft | None:
     parsed = parse(query.sql, query.dialect)
-    return None if isinstance(parsed, Finding) else parsed.tree
+    return (
+        None
+        if isinstance(parsed, Finding)
+        else Draft(parsed.tree, places_in(parsed.tree), query.policy, query.findings[0])
+    )
 
 
-def _steps(
-    draft: exp.Expr | None, finding: Finding, policy: Policy, *, first: bool
-) -> Iterator[tuple[exp.Expr, Proposal]]:
-    """The draft changed by each proposal that applies to the finding."""
-    for proposal in PROPOSALS:
-        if draft is not None and proposal.code == finding.code and (first or not proposal.first):
-            own = Draft(draft.copy(), finding, policy)
-            if proposal.change(own):
-                yield own.tree, proposal
+def _applies(proposal: Proposal, draft: Draft | None, finding: Finding, *, first: bool) -> bool:
+    """Whether the proposal has changed the draft because of the finding."""
+    if draft is None or proposal.code != finding.code or (proposal.first and not first):
+        return False
+    return proposal.change(replace(draft, finding=finding))
 
 
 def _text(draft: exp.Expr, query: _Query) -> str | None:

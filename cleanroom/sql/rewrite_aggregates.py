@@ -87,8 +87,12 @@ def drop_aggregate(draft: Draft) -> bool:
     select = select_of(found) if found is not None else None
     if found is None or select is None or clause_of(found) == "where":
         return False
-    dropped = drop_outputs(select, lambda tree: any(found == other for other in tree.find_all(exp.AggFunc)))
-    return dropped and any(aggregates(item) for item in select.expressions)
+
+    def is_made_from_it(tree: exp.Expr) -> bool:
+        return any(found == other for other in tree.find_all(exp.AggFunc))
+
+    others = [item for item in select.expressions if aggregates(item) and not is_made_from_it(item)]
+    return bool(others) and drop_outputs(select, is_made_from_it)
 
 
 def people_instead(draft: Draft) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sqlglot import exp
 
+from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
 from cleanroom.domain.policy import AnalysisRule, Dataset, DatasetColumn, Policy
@@ -20,16 +21,18 @@ _Node = TypeVar("_Node", bound=exp.Expr)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The analyst's tree, copied to be changed because of one finding under the policy."""
+    """The analyst's tree, read once more to be changed, and the one finding to change it for. `places` are those of the tree
+    as it was read."""
 
     tree: exp.Expr
-    finding: Finding
+    places: Mapping[Place, Sequence[exp.Expr]]
     policy: Policy
+    finding: Finding
 
     def at(self, kind: type[_Node]) -> _Node | None:
-        """The outermost node of the kind that begins at the finding's place."""
-        place = self.finding.at
-        return None if place is None else next((n for n in self.tree.find_all(kind) if place_of(n) == place), None)
+        """The outermost node of the kind that begins at the finding's place and is still there."""
+        nodes = self.places.get(self.finding.at, ()) if self.finding.at is not None else ()
+        return next((node for node in nodes if isinstance(node, kind) and _is_in(node, self.tree)), None)
 
     @property
     def select(self) -> exp.Select | None:
@@ -53,6 +56,31 @@ class Draft:
         """The finding's column as its dataset declares it."""
         dataset = None if self.finding.dataset is None else self.policy.datasets.get(self.finding.dataset)
         return None if dataset is None else dataset.column(self.finding.column or "")
+
+
+def places_in(tree: exp.Expr) -> Mapping[Place, Sequence[exp.Expr]]:
+    """Where every node begins, as `nodes.place_of` has it, in one walk; outermost nodes first."""
+    nodes = list(tree.walk())
+    begins: dict[int, Place] = {}
+    for node in reversed(nodes):
+        inside = (begins[id(child)] for child in node.iter_expressions() if id(child) in begins)
+        place = place_of(node) if "line" in node.meta else next(inside, None)
+        if place is not None:
+            begins[id(node)] = place
+    found: dict[Place, list[exp.Expr]] = {}
+    for node in nodes:
+        if id(node) in begins:
+            found.setdefault(begins[id(node)], []).append(node)
+    return found
+
+
+def _is_in(node: exp.Expr, tree: exp.Expr) -> bool:
+    """Whether the node still stands in the tree: a node that was left out keeps its parent, the parent does not keep it."""
+    above = node.parent
+    if above is None:
+        return node is tree
+    held = above.args.get(node.arg_key or "")
+    return any(node is child for child in (held if isinstance(held, list) else [held])) and _is_in(above, tree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,37 +210,39 @@ def unit_count(select: exp.Select, draft: Draft) -> exp.Expr | None:
 
 
 def drop_outputs(select: exp.Select, unwanted: Callable[[exp.Expr], bool]) -> bool:
-    """Outputs, keys, orderings and HAVING without what is unwanted. False: nothing was, or no output would be left."""
-    _open_positions(select)
+    """Outputs, keys and orderings without what is unwanted. False, nothing changed: none is, or no output would be left."""
     gone = [item for item in select.expressions if unwanted(item)]
-    kept = [item for item in select.expressions if not unwanted(item)]
+    kept = [item for item in select.expressions if not any(item is other for other in gone)]
+    if not kept or not (gone or any(unwanted(tree) for name in _LISTS for tree in _entries(select, name))):
+        return False
     names = {fold(str(item.alias)) for item in gone if isinstance(item, exp.Alias)}
+    _open_positions(select)
 
     def is_gone(tree: exp.Expr) -> bool:
         named = isinstance(tree, exp.Column) and not tree.table and fold(str(tree.name)) in names
         return named or unwanted(tree) or any(tree == item.unalias() for item in gone)
 
-    changed = bool(gone)
     for name in _LISTS:
         clause = select.args.get(name)
         if clause is not None:
             left = [e for e in clause.expressions if not is_gone(e.this if isinstance(e, exp.Ordered) else e)]
-            changed = changed or len(left) < len(clause.expressions)
             clause.set("expressions", left)
             if not any(clause.args.values()):
                 select.set(name, None)
-    if not changed or not kept:
-        return False
     select.set("expressions", kept)
     return True
+
+
+def _entries(select: exp.Select, name: str) -> list[exp.Expr]:
+    """What GROUP BY or ORDER BY lists."""
+    clause = select.args.get(name)
+    entries = clause.expressions if clause is not None else []
+    return [entry.this if isinstance(entry, exp.Ordered) else entry for entry in entries]
 
 
 def _open_positions(select: exp.Select) -> None:
     """What GROUP BY and ORDER BY name by position is written out: positions move when an output goes."""
     items = list(select.expressions)
-    for name in _LISTS:
-        clause = select.args.get(name)
-        for entry in clause.expressions if clause is not None else ():
-            tree = entry.this if isinstance(entry, exp.Ordered) else entry
-            if isinstance(tree, exp.Literal) and tree.is_int and 1 <= int(str(tree.this)) <= len(items):
-                tree.replace(items[int(str(tree.this)) - 1].unalias().copy())
+    for tree in [entry for name in _LISTS for entry in _entries(select, name)]:
+        if isinstance(tree, exp.Literal) and tree.is_int and 1 <= int(str(tree.this)) <= len(items):
+            tree.replace(items[int(str(tree.this)) - 1].unalias().copy())
