@@ -121,10 +121,11 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def submit(self, collaboration: str, sql: str, *, wait_s: int = 0) -> Query:
+    def submit(self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 0) -> Query:
         """The query is with the server; it has ended if it did within `wait_s`. A refusal is a query in state rejected."""
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
-        response = self._send("POST", f"/v1/collaborations/{_name(collaboration)}/queries", {"sql": sql}, headers)
+        path = f"/v1/collaborations/{_name(collaboration)}/queries"
+        response = self._send("POST", path, {"sql": sql, "dialect": dialect}, headers)
         body = _object(response)
         if response.status_code == 422 and body.get("code") == "query.rejected":
             return Query(str(body.get("id", "")), "rejected", _findings(body))
@@ -143,9 +144,11 @@ class Client:
             time.sleep(interval_s)
         return query
 
-    def ask(self, collaboration: str, sql: str, *, wait_s: int = 30, timeout_s: float = 600.0) -> Query:
+    def ask(
+        self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 30, timeout_s: float = 600.0
+    ) -> Query:
         """The query, submitted and ended."""
-        query = self.submit(collaboration, sql, wait_s=wait_s)
+        query = self.submit(collaboration, sql, dialect=dialect, wait_s=wait_s)
         return query if query.ended else self.wait(query.id, timeout_s=timeout_s)
 
     def cancel(self, query_id: str) -> Query:
@@ -163,10 +166,10 @@ class Client:
         _checked(response, as_json=False)
         return response.content
 
-    def check(self, collaboration: str, sql: str) -> Check:
+    def check(self, collaboration: str, sql: str, *, dialect: str = "duckdb") -> Check:
         """The verdict; nothing is run and nothing is spent."""
         path = f"/v1/collaborations/{_name(collaboration)}/queries:check"
-        body = _checked(self._send("POST", path, {"sql": sql}))
+        body = _checked(self._send("POST", path, {"sql": sql, "dialect": dialect}))
         datasets = tuple(str(name) for name in body.get("datasets", ()))
         columns = _columns(body.get("output_columns"))
         return Check(bool(body.get("approved")), _findings(body), datasets, columns, _notices(body))

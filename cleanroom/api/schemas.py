@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from cleanroom.domain.query import QueryState
+from cleanroom.sql import DIALECTS
 
 
 def _about(text: str) -> dict[str, str]:
@@ -16,15 +17,17 @@ class QueryBody(ma.Schema):
     """What an analyst sends. `parameters` and `template` are names of the contract that this version refuses."""
 
     sql = fields.String(required=True, metadata=_about("One SELECT statement."))
-    dialect = fields.String(load_default="duckdb", metadata=_about("Only duckdb."))
+    dialect = fields.String(
+        load_default="duckdb",
+        validate=validate.OneOf(list(DIALECTS), error="Only these dialects are read: {choices}."),
+        metadata=_about("How the statement is read; it then means here what it means there, or is refused."),
+    )
     parameters = fields.Raw(metadata=_about("Not supported: sending it is an error."))
     template = fields.Raw(metadata=_about("Not supported: sending it is an error."))
 
     @ma.validates_schema
     def _refuse_unsupported(self, data: dict[str, object], **_kwargs: object) -> None:
         wrong = {n: [f"{n} is not supported by this version; leave it out."] for n in _UNSUPPORTED if n in data}
-        if data.get("dialect") != "duckdb":
-            wrong["dialect"] = ["Only the dialect duckdb is read."]
         if wrong:
             raise ma.ValidationError(wrong)
 

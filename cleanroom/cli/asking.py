@@ -9,6 +9,7 @@ from typing import IO
 import click
 
 from cleanroom.cli.failures import Exit, Told
+from cleanroom.cli.options import dialect_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json, result_text
 from cleanroom.client import ARROW, CSV, JSON, PARQUET, Client, Query
 
@@ -19,6 +20,7 @@ _MEDIA_TYPES = {"csv": CSV, "json": JSON, "parquet": PARQUET, "arrow": ARROW}
 @click.option("--collaboration", required=True, metavar="C", help="Where to ask.")
 @click.option("--sql", help="One SELECT statement.")
 @click.option("--file", "sql_file", type=click.File(), help="A file with the statement, or - for standard input.")
+@dialect_option
 @click.option(
     "--format",
     "form",
@@ -36,6 +38,7 @@ def query(
     collaboration: str,
     sql: str | None,
     sql_file: IO[str] | None,
+    dialect: str,
     form: str,
     out: Path | None,
     url: str,
@@ -53,7 +56,7 @@ def query(
     if form in ("parquet", "arrow") and out is None and sys.stdout.isatty():
         raise click.UsageError(f"{form} is not for a terminal: write it to a file with -o.")
     with Client(url, token) as client:
-        answered = client.ask(collaboration, text)
+        answered = client.ask(collaboration, text, dialect=dialect)
         _require_success(answered, text, as_json=form == "json")
         if form == "table":
             _write(result_text(client.result(answered.id), answered.notices).encode(), out)

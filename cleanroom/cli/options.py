@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from cleanroom.bootstrap import Home, open_home
+from cleanroom.sql import DIALECTS
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -30,6 +31,12 @@ def output_option(command: Command) -> Command:
     """The command takes `output`: text or json."""
     kind = click.Choice(["text", "json"])
     return click.option("--output", type=kind, default="text", show_default=True, help="How to print.")(command)
+
+
+def dialect_option(command: Command) -> Command:
+    """The command takes `dialect`: a known one."""
+    kind = click.Choice(list(DIALECTS))
+    return click.option("--dialect", type=kind, default="duckdb", show_default=True, help="How --sql is read.")(command)
 
 
 def folder_argument(command: Command) -> Command:

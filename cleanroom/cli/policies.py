@@ -9,7 +9,7 @@ import click
 from cleanroom.cli.application import Change, apply_folder
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.folders import read_checked
-from cleanroom.cli.options import folder_argument, home_option, opened, output_option
+from cleanroom.cli.options import dialect_option, folder_argument, home_option, opened, output_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json
 from cleanroom.cli.verdicts import Outcome, may_lack, outcomes, shown, verdict_on
 from cleanroom.domain.identifiers import CollaborationName, PartnerName
@@ -41,10 +41,11 @@ def apply(folder: Path, *, prune: bool, home: Path, output: str) -> None:
 @click.option("--collaboration", required=True, metavar="C", help="Where the question is asked.")
 @click.option("--as", "partner", required=True, metavar="PARTNER", help="Who asks.")
 @click.option("--sql", required=True, help="One SELECT statement.")
+@dialect_option
 @output_option
-def check(folder: Path, collaboration: str, partner: str, sql: str, output: str) -> None:
+def check(folder: Path, collaboration: str, partner: str, sql: str, dialect: str, output: str) -> None:
     """The verdict on one query under the rules in DIR; needs no server and no data."""
-    verdict = verdict_on(read_checked(folder), CollaborationName(collaboration), PartnerName(partner), sql)
+    verdict = verdict_on(read_checked(folder), CollaborationName(collaboration), PartnerName(partner), sql, dialect)
     findings = shown(verdict)
     if output == "json":
         print_json(

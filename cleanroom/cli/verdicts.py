@@ -32,12 +32,14 @@ class Outcome:
         return self.codes == tuple(sorted(set(self.case.expect or ())))
 
 
-def verdict_on(folder: PolicyFolder, collaboration: CollaborationName, partner: PartnerName, sql: str) -> Verdict:
+def verdict_on(
+    folder: PolicyFolder, collaboration: CollaborationName, partner: PartnerName, sql: str, dialect: str = "duckdb"
+) -> Verdict:
     """What the broker says of the question. NotFound where the folder has no such collaboration, or no such member."""
     policies = tuple(policy for c in folder.collaborations if (policy := folder.policy(c.name)) is not None)
     clock = SystemClock()
     asker = Principal(PrincipalId(f"{partner}/check"), partner, frozenset({Role.ANALYST}))
-    request = QueryRequest(QueryId(uuid.uuid4().hex), collaboration, asker, sql, "duckdb", clock.now())
+    request = QueryRequest(QueryId(uuid.uuid4().hex), collaboration, asker, sql, dialect, clock.now())
     return Broker(MemoryPolicyBook(policies), MemoryQueryLog(), clock).check(request)
 
 

@@ -20,7 +20,8 @@ from sqlglot.dialects.trino import Trino
 from cleanroom.domain.functions import EXTRACT_GRAINS
 from cleanroom.domain.types import DOUBLE, HUGEINT, DataType, Kind
 
-# Date formats are read by `formats`: the parser's own mapping lets through what it does not know.
+# Date formats are read by `formats`: the parser's own mapping lets through what it does not know. (MySQL's own cannot be
+# put aside: `spelling` looks at its formats first.)
 
 
 class _Postgres(Postgres):
@@ -46,10 +47,6 @@ class _Snowflake(Snowflake):
 class _BigQuery(BigQuery):
     TIME_MAPPING: dict[str, str] = {}
     FORMAT_MAPPING: dict[str, str] = {}
-
-
-class _MySQL(MySQL):
-    TIME_MAPPING: dict[str, str] = {}
 
 
 class Formats(StrEnum):
@@ -235,7 +232,7 @@ _BIGQUERY = Dialect(
 )
 _MYSQL = Dialect(
     "mysql",
-    _MySQL,
+    MySQL,
     formats=Formats.MYSQL,
     parts=_parts("second"),
     sunday_is_one=frozenset({"dayofweek"}),

@@ -18,7 +18,7 @@ PARAMETERS: list[dict[str, Any]] = [
     {"sql": APPROVED, "parameters": {}},
     {"sql": APPROVED, "parameters": None},
     {"sql": APPROVED, "template": "reach"},
-    {"sql": APPROVED, "dialect": "spark"},
+    {"sql": APPROVED, "dialect": "oracle"},
     {"sql": APPROVED, "dialect": None},
     {"sql": APPROVED, "unknown": 1},
     {"sql": 5},
@@ -110,6 +110,18 @@ def test_check_tells_the_verdict_and_the_columns_and_runs_nothing(house: House) 
     assert refused.json["output_columns"] == refused.json["notices"] == []
     assert press.get("/v1/queries").json["queries"] == []
     assert house.kinds().count("query.checked") == 2
+
+
+@pytest.mark.parametrize(("dialect", "approved"), [("bigquery", True), ("mysql", True), ("postgres", False)])
+def test_a_query_is_read_in_the_dialect_that_it_names(house: House, dialect: str, approved: bool) -> None:
+    body = {"sql": APPROVED.replace("shop.customers", "`shop`.`customers`"), "dialect": dialect}
+    press = house.caller("press", Role.ANALYST)
+    assert press.post("/v1/collaborations/media/queries:check", body).json["approved"] is approved
+    submitted = press.post("/v1/collaborations/media/queries", body)
+    assert submitted.status_code == (202 if approved else 422)
+    record = house.home.drawers.queries.get(QueryId(submitted.json["id"]))
+    assert record is not None
+    assert record.dialect == dialect
 
 
 def test_prefer_wait_answers_201_as_soon_as_the_query_has_ended(house: House) -> None:

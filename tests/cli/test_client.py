@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -26,6 +28,17 @@ def test_a_question_goes_out_with_token_and_preference() -> None:
     assert seen[0].url.raw_path == b"/v1/collaborations/retail%20media%2F../queries"
     assert seen[0].headers["Authorization"] == "Bearer crt_token"
     assert seen[0].headers["Prefer"] == "wait=5"
+
+
+def test_a_question_names_its_dialect() -> None:
+    verdict = {"approved": True}
+    client, seen = answering(
+        *(httpx.Response(200, json={"id": "q", "state": "failed"}) for _ in range(2)), httpx.Response(200, json=verdict)
+    )
+    client.submit("c", "SELECT 1")
+    client.ask("c", "SELECT 1", dialect="spark")
+    client.check("c", "SELECT 1", dialect="mysql")
+    assert [json.loads(request.content)["dialect"] for request in seen] == ["duckdb", "spark", "mysql"]
 
 
 def test_a_refusal_is_a_value_with_every_finding() -> None:

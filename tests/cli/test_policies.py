@@ -116,6 +116,13 @@ def test_check_approves_and_says_who_receives(terminal: Terminal) -> None:
     assert ran.out == "approved; the answer goes to publisher\nGroups of fewer than 50 people are left out.\n"
 
 
+def test_check_reads_the_dialect_that_it_is_told(terminal: Terminal) -> None:
+    quoted = ALLOWED.replace("publisher.impressions", "`publisher.impressions`")
+    assert terminal("check", POLICIES, *WHERE, quoted, "--dialect", "bigquery").code == 0
+    assert terminal("check", POLICIES, *WHERE, quoted).code == 3
+    assert terminal("check", POLICIES, *WHERE, quoted, "--dialect", "oracle").code == 2
+
+
 def test_check_in_json_tells_what_the_answer_may_lack(terminal: Terminal) -> None:
     told = json.loads(terminal("check", POLICIES, *WHERE, ALLOWED, "--output", "json").out)
     assert [notice["code"] for notice in told["notices"]] == ["threshold.standing"]
