@@ -25,8 +25,8 @@ from cleanroom.domain.policy import SmallGroups
 from cleanroom.domain.steps import ExecutablePlan, ReleasedTable, column_name
 from cleanroom.engines.memory_expressions import evaluate
 from tests.oracle_cells import Released, Shown, Use, brute_force, close, is_conditional, is_simple
-from tests.oracle_grains import assert_grains, assert_removals
-from tests.oracle_rows import Datasets, Path, Row, call_of, meets, plain
+from tests.oracle_grains import assert_grains, assert_removals, people_removed
+from tests.oracle_rows import Datasets, Path, Row, assert_not_repeated, call_of, meets, plain
 
 Change: TypeAlias = Callable[[Mapping[str, Value]], Mapping[str, Value] | None]
 Tables: TypeAlias = Mapping[str, ReleasedTable]
@@ -85,9 +85,11 @@ def assert_tables_are_sound(shown: Sequence[tuple[Aggregate, ReleasedTable]], da
     for released in found:
         rows = matched(released, terms, small_groups(released, terms, alone=_alone(released, found)))
         assert_values(released, rows)
+        for _, members in rows:
+            assert_not_repeated(released.measures, members, released.sources)
         assert_atoms(released, rows)
         assert_cell_minimums(released, rows, terms)
-        assert_removals(released, datasets)
+        assert_removals(released)
         if len(found) == 1 and is_simple(released) and not terms.of_column:
             assert_nothing_held_back(released)
     assert_grains(found)
@@ -231,12 +233,11 @@ def assert_apart(released: Released, shown: Sequence[Field], members: Sequence[R
 
 
 def _assert_enough(released: Released, paths: Sequence[Path], measure: Field) -> None:
-    needed = released.required | (released.optional.keys() & released.sources_of(measure))
+    """A cell's own rows hold enough people of every required source, and none or enough of an optional one it looks at."""
+    _refuse_few(released, paths, [measure], f"the shown {measure.name}")
     for scan, column in released.people.columns:
-        count = len(released.people.units(scan, column, paths))
-        assert scan.source not in needed or count >= released.minimum, (
-            f"the shown {measure.name} rests on {count} {column}"
-        )
+        nobody = scan.source in released.required and not released.people.units(scan, column, paths)
+        assert not nobody, f"the shown {measure.name} rests on 0 {column} of {scan.dataset}"
 
 
 def _refuse_few(released: Released, paths: Sequence[Path], active: Sequence[Field], what: str) -> None:
@@ -304,13 +305,15 @@ def _classes(released: Released, shown: Sequence[Field], members: Sequence[Row])
 
 
 def _distinct_counts(shown: Sequence[Field], members: Sequence[Row]) -> list[tuple[list[Field], Expression]]:
-    """The distinct counts that count the same values, together, and what they count."""
+    """The distinct counts that count the same values, together, and what they count. A number and an address that stand
+    for the same people are the same."""
     found: dict[Hashable, tuple[list[Field], Expression]] = {}
     for measure in shown:
         call = call_of(measure)
         if call.function == "count_distinct" and call.argument is not None:
-            values = tuple(plain(evaluate(call.argument, row.values)) for row in members)
-            found.setdefault(values, ([], call.argument))[0].append(measure)
+            values = [plain(evaluate(call.argument, row.values)) for row in members]
+            alike = tuple(None if value is None else values.index(value) for value in values)
+            found.setdefault(alike, ([], call.argument))[0].append(measure)
     return list(found.values())
 
 
@@ -404,11 +407,12 @@ def assert_tables_agree(was: Released, now: Released, person: Person, terms: Ter
     """The cells of both tables that the person is behind in neither are equal. Which groups are pooled is left out, as is
     which are shown."""
     old, new = _groups_shown(was, terms), _groups_shown(now, terms)
+    removed = {one for side in (was, now) for one in people_removed(side, person.dataset, person.column)}
     for key in old.keys() & new.keys():
         (before, mine), (after, theirs) = old[key], new[key]
         for measure in was.measures:
             one, other = before[column_name(measure)], after[column_name(measure)]
-            behind = {*_behind(was, measure, mine, person), *_behind(now, measure, theirs, person)}
+            behind = removed | {*_behind(was, measure, mine, person), *_behind(now, measure, theirs, person)}
             if one is not None and other is not None and plain(person.unit) not in behind:
                 assert close(one, other), f"{measure.name} moved from {one!r} to {other!r} by somebody not behind it"
 

@@ -46,7 +46,7 @@ class Released:
     """One release: what the plan asked for, what was shown of it, and the people's rows of each of its groups."""
 
     def __init__(self, aggregate: Aggregate, shown: Sequence[Shown], datasets: Datasets, minimum: int) -> None:
-        self.aggregate, self.shown, self.minimum = aggregate, shown, minimum
+        self.aggregate, self.shown, self.datasets, self.minimum = aggregate, shown, datasets, minimum
         self.people = People(aggregate.input, datasets)
         self.sources = Sources(aggregate.input)
         self.groups = grouped(aggregate.keys, rows_of(aggregate.input, datasets))

@@ -20,19 +20,21 @@ from cleanroom.domain.expression import (
     fields_of,
     inputs,
 )
+from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, Scan, Window, relations, scans
 from cleanroom.engines.memory_expressions import evaluate
 from tests.oracle_cells import Released, Shown, anti_joins
-from tests.oracle_rows import Datasets, Path, Row, call_of, grouped, plain, rows_of
+from tests.oracle_rows import Datasets, Path, People, Row, call_of, grouped, plain, rows_of
 
 # --- anti-joins ----------------------------------------------------------------------------------------------------
 
 
-def assert_removals(released: Released, datasets: Datasets) -> None:
+def assert_removals(released: Released) -> None:
     """In each shown group the people whom an anti-join took away, of either side, are none or enough.
 
     Where a key or a condition is computed from what was left, in the whole answer.
     """
+    datasets = released.datasets
     for join in anti_joins(released.aggregate.input):
         taken = _taken(released.aggregate.input, join)
         if _feeds_groups(released.aggregate, join):
@@ -43,6 +45,16 @@ def assert_removals(released: Released, datasets: Datasets) -> None:
         for row in released.shown:
             members: Sequence[Row] = groups.get(released.key(row), ())
             _assert_nobody_or_enough(released, taken, datasets, [path for m in members for path in m.paths])
+
+
+def people_removed(released: Released, dataset: DatasetName, column: str) -> frozenset[Hashable]:
+    """The people whom an anti-join took away, of all scans of a dataset on either side."""
+    found: frozenset[Hashable] = frozenset()
+    for join in anti_joins(released.aggregate.input):
+        taken = _bare(_taken(released.aggregate.input, join))
+        paths = [path for row in rows_of(taken, released.datasets) for path in row.paths]
+        found |= People(taken, released.datasets).behind(dataset, column, paths)
+    return found
 
 
 def _assert_nobody_or_enough(released: Released, taken: Relation, datasets: Datasets, paths: list[Path]) -> None:

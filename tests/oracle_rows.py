@@ -26,10 +26,12 @@ from cleanroom.domain.expression import (
     SourceColumn,
     Value,
     WindowCall,
+    children,
     fields_of,
     inputs,
     walk,
 )
+from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName, SourceId
 from cleanroom.domain.plan import (
     Aggregate,
@@ -240,10 +242,12 @@ def _per_unit(made: Aggregate, rows: Sequence[Row], people: People) -> list[Row]
     """One row a group, each of which is of one person of every source."""
     assert made.keys, "people's rows in one heap that is not released"
     sources = frozenset(scan.source for scan in people.scans)
+    read = Sources(made.input)
     result = []
     for members in grouped(made.keys, rows).values():
         paths = tuple(dict.fromkeys(path for row in members for path in row.paths))
         _assert_one_person(people, paths, "a group that is not released")
+        assert_not_repeated(made.measures, members, read)
         values = {key.id: value_of(key, members[0]) for key in made.keys}
         values |= {m.id: aggregate(call_of(m), [row.values for row in members]) for m in made.measures}
         traces = {m.id: Trace(sources, _aggregated_paths(call_of(m), members)) for m in made.measures}
@@ -266,6 +270,36 @@ def _windowed(window: Window, rows: Sequence[Row], people: People) -> list[Row]:
         Row({**row.values, **{name: values[at] for name, values in found.items()}}, row.paths, row.traces)
         for at, row in enumerate(rows)
     ]
+
+
+def assert_not_repeated(measures: Sequence[Field], members: Sequence[Row], sources: Sources) -> None:
+    """A sum, a mean and the like read each base row once: how often one comes would be a second, hidden factor."""
+    for measure in measures:
+        call = call_of(measure)
+        if call.argument is None or not AGGREGATES[call.function].sensitive:
+            continue
+        read = sources.all_of(Column(f) for f in _added_up(call.argument))
+        seen: set[tuple[SourceId, int]] = set()
+        for row in members:
+            mine = {part for path in row.paths for part in path if part[0] in read}
+            assert not mine & seen, f"{measure.name} reads a row of one source several times"
+            seen |= mine
+
+
+def _added_up(expression: Expression) -> Iterator[Field]:
+    """The columns whose values an aggregate adds up, not those that a CASE merely asks about."""
+    match expression:
+        case Column(field=named):
+            if isinstance(named.origin, SourceColumn | AggregateCall | WindowCall):
+                yield named
+            else:
+                yield from _added_up(named.origin)
+        case Case(branches=branches, default=default):
+            for part in (*(value for _, value in branches), *([] if default is None else [default])):
+                yield from _added_up(part)
+        case _:
+            for part in children(expression):
+                yield from _added_up(part)
 
 
 def _assert_one_person(people: People, paths: Sequence[Path], what: str) -> None:
