@@ -109,14 +109,17 @@ def least_classes(measure: Field, units: int, names: Sequence[str], made: Sequen
     """
     value = quoted(f"x{measure.id}")
     by_value = [*names, value]
-    classes = [f"t{i}" for i in range(len(made))]
-    parts = ", ".join([*by_value, *(f"{text} AS {name}" for text, name in zip(made, classes, strict=True))])
+    found = [f"t{i}" for i in range(len(made))]
+    parts = ", ".join([*by_value, *(f"{text} AS {name}" for text, name in zip(made, found, strict=True))])
     values = f"SELECT {parts} FROM _base WHERE ({value} IS NOT NULL){grouped(by_value)}"
+    # A class is named by its least value: rows are then grouped by that and not by all that makes the class.
+    least_value = f"min({value}) OVER (PARTITION BY {', '.join([*names, *found])}) AS class"
+    named = f"SELECT {', '.join([*by_value, least_value])} FROM ({values})"
     people = [f"count(DISTINCT b.u{j}) AS u{j}" for j in range(units)]
     on = " AND ".join([*([same(names, "b", "v")] if names else []), f"(b.{value} = v.{value})"])
     outer = ", ".join([*(f"b.{name} AS {name}" for name in names), *people])
-    group = ", ".join([*(f"b.{name}" for name in names), *(f"v.{name}" for name in classes)])
-    sizes = f"SELECT {outer} FROM _base AS b INNER JOIN ({values}) AS v ON ({on}) GROUP BY {group}"
+    group = ", ".join([*(f"b.{name}" for name in names), "v.class"])
+    sizes = f"SELECT {outer} FROM _base AS b INNER JOIN ({named}) AS v ON ({on}) GROUP BY {group}"
     return f"SELECT {', '.join([*names, *least])} FROM ({sizes}){grouped(names)}"
 
 
