@@ -52,6 +52,7 @@ class Facts:
 
     `rows`: one row of the relation is one of each of these. `owners`: of which of them a column is a value, by field id.
     `present`: columns that are never NULL, unless all of their row is; with the promise that this rests on, if it does.
+    `matches`: what rows that may be missing determine where they are there: their match.
     `numbered`: what ROW_NUMBER() = 1 would make unique, by the number's field id: (partition, rows).
     `scans`: the scans that a row is made of, by the row's node. `optional`: the rows that may be missing, all NULL.
     """
@@ -65,10 +66,15 @@ class Facts:
     scans: Mapping[Node, tuple[Scan, ...]]
     numbered: Mapping[int, tuple[frozenset[Node], frozenset[Node]]] = field(default_factory=dict)
     optional: frozenset[Node] = frozenset()
+    matches: tuple[Dependency, ...] = ()
 
-    def closure(self, start: frozenset[Node]) -> tuple[frozenset[Node], frozenset[Claim]]:
-        """Everything that the start determines, and the owners' promises that this relies on."""
+    def closure(self, start: frozenset[Node], *, matched: bool = False) -> tuple[frozenset[Node], frozenset[Claim]]:
+        """Everything that the start determines, and the owners' promises that this relies on.
+
+        `matched`: on rows where nothing of the start is missing.
+        """
         known, claims = set(start), set[Claim]()
+        steps = (*self.dependencies, *(self.matches if matched else ()))
         changed = True
         while changed:
             changed = False
@@ -76,7 +82,7 @@ class Facts:
                 if (one in known) is not (other in known):
                     known |= {one, other}
                     changed = True
-            for step in self.dependencies:
+            for step in steps:
                 if step.start <= known and not step.end <= known and (not step.unless_null or self._all_present(step)):
                     known |= step.end
                     claims |= step.claims
@@ -217,7 +223,13 @@ def _joined(join: Join, left: Facts, right: Facts) -> Facts:
             matched = Dependency(frozenset(one for one, _ in keys), frozenset(other for _, other in keys))
             # Where there is no match all of the right side is NULL: its keys are missing only with their row.
             known = {other: None for _, other in keys}
-            return replace(both, dependencies=(*both.dependencies, matched), present={**both.present, **known})
+            back = Dependency(right.rows, matched.start)
+            return replace(
+                both,
+                dependencies=(*both.dependencies, matched),
+                present={**both.present, **known},
+                matches=(*both.matches, back),
+            )
         case JoinKind.SEMI:
             return _semi(keys, left, right)
         case JoinKind.ANTI:
@@ -237,6 +249,7 @@ def _both(left: Facts, right: Facts) -> Facts:
         scans={**left.scans, **right.scans},
         numbered={**left.numbered, **right.numbered},
         optional=left.optional | right.optional,
+        matches=left.matches + right.matches,
     )
 
 
@@ -275,6 +288,7 @@ def _grouped(relation: Aggregate, below: Facts) -> Facts:
         scans={row: tuple(scan for node in sorted(below.rows) for scan in below.scans[node])},
         numbered={},
         optional=frozenset(),
+        matches=(),
     )
 
 

@@ -38,7 +38,8 @@ class AggregateCall:
 
     `condition` is that of FILTER: only rows on which it is TRUE are aggregated. `second` is the second argument of those
     that take two (CORR, COVAR_…, ARG_MAX, ARG_MIN). `lifted`: its argument was written with literal arithmetic, which stands
-    around the aggregate now.
+    around the aggregate now. `among`: inside a unit, where not every row counts, how many rows do, and how many there are:
+    fields of `hidden` counts, which nobody asked for.
     """
 
     function: str
@@ -47,6 +48,8 @@ class AggregateCall:
     condition: Expression | None = None
     second: Expression | None = None
     lifted: bool = False
+    among: tuple[Field, Field] | None = dataclasses.field(default=None, compare=False)
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Plan, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
-from cleanroom.rules.derived import uncounted
-from cleanroom.rules.uses import derived, measures, occurrences, write_out
+from cleanroom.rules.derived import through, uncounted
+from cleanroom.rules.uses import derived, measures, occurrences, source_column, write_out
 
 _SQL = {"count_rows": "COUNT(*)", "count_distinct": "COUNT(DISTINCT …)"}
 _COUNTS = ("count", "count_distinct")
@@ -155,8 +155,8 @@ def _allows(rule: AnalysisRule, column: str, function: str) -> bool:
 
 
 def _of_one_person(inner: AggregateCall, argument: Column, asked: Asked) -> Iterator[Finding]:
-    """A per-unit value as the argument: a count or a sum of each person, of a bare column and without a condition."""
-    simple = inner.condition is None and (inner.argument is None or isinstance(write_out(inner.argument), Column))
+    """A per-unit value as the argument: a count or a sum of each person, of rows or of a column as it is read."""
+    simple = inner.argument is None or source_column(inner.argument) is not None
     function = asked.call.function
     if not AGGREGATES[function].release or function in _COUNTS or not simple:
         yield _no_value(argument, asked)
@@ -164,7 +164,8 @@ def _of_one_person(inner: AggregateCall, argument: Column, asked: Asked) -> Iter
     yield from uncounted(derived(argument), asked.plan, asked.policy)
     for found in occurrences(argument):
         rule = asked.policy.rules.get(found.dataset)
-        if rule is not None and found.column.column in rule.columns:
+        way = through(found)
+        if rule is not None and found.column.column in rule.columns and not (way and way.conditional):
             use = rule.column(found.column.column)
             match inner.function:
                 case "count":

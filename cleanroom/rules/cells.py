@@ -18,7 +18,7 @@ from cleanroom.domain.expression import (
     fields_of,
     inputs,
 )
-from cleanroom.domain.types import BOOLEAN
+from cleanroom.domain.types import BIGINT, BOOLEAN
 
 TRUE = Literal(True, BOOLEAN)
 
@@ -93,6 +93,10 @@ def _rows(expression: Expression, known: Facts) -> frozenset[Node]:
 def _splits(argument: Expression) -> Iterator[Expression]:
     """Every branch, every side of a clamp, every NULL that is filled: rows on both sides of it count differently."""
     match argument:
+        case Column(field=Field(origin=AggregateCall(among=(some, every)))):
+            # A person's rows that feed the value, and those that do not, are as much an atom as people are.
+            yield Call("gt", (Column(some), Literal(0, BIGINT)), BOOLEAN)
+            yield Call("gt", (Column(every), Column(some)), BOOLEAN)
         case Case(branches=branches, default=default):
             yield from (when for when, _ in branches)
             for value in (*(v for _, v in branches), *([] if default is None else [default])):

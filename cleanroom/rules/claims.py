@@ -62,7 +62,7 @@ def _rows_single(call: AggregateCall | WindowCall, below: Relation, datasets: Da
         values = (call.argument, call.second) if isinstance(call, AggregateCall) else call.arguments[:1]
         for value in values:
             if value is not None:
-                yield from known.closure(owners_of(value, known))[1]
+                yield from known.closure(owners_of(value, known), matched=True)[1]
 
 
 def _matches_asked(relation: Filter) -> Iterator[Claim]:

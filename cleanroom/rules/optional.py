@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cleanroom.domain.expression import Expression, inputs
 from cleanroom.domain.identifiers import SourceId
 from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Plan, Relation, relations, scans
-from cleanroom.rules.uses import occurrences
+from cleanroom.rules.uses import sources_read
 
 
 def optional_sources(plan: Plan) -> frozenset[int]:
@@ -23,7 +23,8 @@ def _missing(relation: Relation) -> frozenset[SourceId]:
 
 def asked_sources(release: Aggregate) -> frozenset[SourceId]:
     """The optional sources on which a key of the release depends, or a condition that stands above their join."""
-    asked = {found.column.source for key in release.keys for part in inputs(key.origin) for found in occurrences(part)}
+    parts = [part for key in release.keys for part in inputs(key.origin)]
+    asked = {source for part in parts for source in sources_read(part, release.input)}
     return frozenset(asked | set(_asked_below(release.input)))
 
 
@@ -32,7 +33,7 @@ def _asked_below(root: Relation) -> Iterator[SourceId]:
     for relation in relations(root):
         optional = frozenset(s for below in relations(relation) for s in _missing(below))
         for expression in _conditions(relation):
-            yield from (found.column.source for found in occurrences(expression) if found.column.source in optional)
+            yield from sources_read(expression, root) & optional
 
 
 def _conditions(relation: Relation) -> tuple[Expression, ...]:

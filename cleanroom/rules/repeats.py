@@ -51,8 +51,8 @@ def repeating(value: Expression, known: Facts) -> frozenset[Node]:
     owners = owners_of(value, known)
     if not owners:  # literals alone: rows are counted
         return frozenset()
-    reached, _ = known.closure(owners)
-    if len(owners) > 1 and not all(owners <= known.closure(frozenset({row}))[0] for row in owners):
+    reached, _ = known.closure(owners, matched=True)
+    if len(owners) > 1 and not all(owners <= known.closure(frozenset({row}), matched=True)[0] for row in owners):
         return known.rows
     return known.rows - reached
 

@@ -104,9 +104,9 @@ def _cells(release: Aggregate, known: Facts) -> _Cells:
     for measure in release.measures:
         found = condition_of(_call(measure), known)
         if found is not None:
-            conditions += [c for c in (found.own, *found.splits) if c not in conditions]
+            conditions += [c for c in dict.fromkeys((found.own, *found.splits)) if c not in conditions]
             cells.append(ConditionalCell(measure, conditions.index(found.own)))
-    return _Cells(tuple(dict.fromkeys(conditions)), tuple(cells))
+    return _Cells(tuple(conditions), tuple(cells))
 
 
 def _removals(release: Aggregate) -> Iterator[Removal]:

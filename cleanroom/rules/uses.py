@@ -21,8 +21,20 @@ from cleanroom.domain.expression import (
     children,
     walk,
 )
-from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, Relation, expressions, inputs_of, relations, releases
+from cleanroom.domain.identifiers import DatasetName, SourceId
+from cleanroom.domain.plan import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Relation,
+    Window,
+    expressions,
+    inputs_of,
+    relations,
+    releases,
+    scans,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,18 @@ def values_of(call: AggregateCall | WindowCall) -> tuple[tuple[Expression, Aroun
             return tuple((argument, call) for argument in arguments)
 
 
+def sources_read(expression: Expression, root: Relation) -> frozenset[SourceId]:
+    """The sources whose rows the expression tells about: of its columns, and of the rows that it numbers or counts."""
+    found = {occurrence.column.source for occurrence in occurrences(expression)}
+    for value in derived(expression):
+        if not values_of(value.call):
+            for relation in relations(root):
+                match relation:
+                    case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
+                        found |= {scan.source for scan in scans(below)}
+    return frozenset(found)
+
+
 def source_column(expression: Expression) -> tuple[SourceColumn, Field] | None:
     """The dataset's column that the expression is, bare; None where it is anything else."""
     written = write_out(expression)
@@ -150,14 +174,14 @@ def per_unit_tables(plan: Plan) -> tuple[Aggregate, ...]:
 
 
 def predicates(plan: Plan) -> Iterator[Expression]:
-    """Every condition over rows of people: on whole rows, and on those that one aggregate of a release takes."""
+    """Every condition over rows of people: on whole rows, and on those that one aggregate takes."""
     for relation in relations(plan.root):
         match relation:
             case Filter(predicate=predicate, released=False):
                 yield predicate
-            case Aggregate(input=below, measures=found, released=True) if not below.released:
+            case Aggregate(input=below, measures=found) if not below.released:
                 for measure in found:
-                    if isinstance(measure.origin, AggregateCall):
+                    if isinstance(measure.origin, AggregateCall) and not measure.origin.hidden:
                         yield from conditions_in(measure.origin)
 
 
@@ -188,11 +212,6 @@ def expressions_over_rows(plan: Plan) -> Iterator[Expression]:
     for relation in relations(plan.root):
         if not all(below.released for below in inputs_of(relation)):
             yield from expressions(relation)
-
-
-def below(relation: Relation, wanted: Relation) -> bool:
-    """Whether `wanted` is the relation or stands somewhere below it."""
-    return any(found is wanted for found in relations(relation))
 
 
 _COMPARING = frozenset(

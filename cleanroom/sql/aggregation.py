@@ -24,8 +24,8 @@ from cleanroom.domain.expression import (
     inputs,
 )
 from cleanroom.domain.functions import AGGREGATES, WINDOWS
-from cleanroom.domain.types import BIGINT, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
-from cleanroom.sql.conditional import both, conditional
+from cleanroom.domain.types import BIGINT, BOOLEAN, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
+from cleanroom.sql.conditional import both, conditional, zero_by_default
 from cleanroom.sql.expressions import condition, missing, translate
 from cleanroom.sql.linear import taken_out
 from cleanroom.sql.nodes import place_of
@@ -63,6 +63,7 @@ _RANKINGS: dict[type[exp.Expr], str] = {
     exp.FirstValue: "first_value",
     exp.LastValue: "last_value",
 }
+_COUNTED_INSIDE = ("sum", "count", "count_distinct", "count_rows")
 MOST_MEASURES = 60
 """As many as the conditions that one private step may have: each argument that may be NULL is one."""
 
@@ -97,10 +98,41 @@ class Calls:
         if self._reads_outputs(call):
             what = "The name of an output inside an aggregate"
             return self.resolution.unsupported(node, what, "Write what it stands for.")
-        if not self.private or self.per_unit:
+        if not self.private:
             return self._measured(call)
+        if self.per_unit:
+            return self._of_one_person(call)
         call = conditional(call)
         return taken_out(call, self._measured) or self._measured(call)
+
+    def _of_one_person(self, call: AggregateCall) -> Expression:
+        """The measure inside a unit, with the counts that tell whether all of the person's rows feed it.
+
+        There a sum over nobody's rows is a value that is used: what ELSE 0 makes of it is kept.
+        """
+        taken = conditional(call)
+        found = self._measured(self._among(taken))
+        if taken == call or taken.function != "sum" or not zero_by_default(call):
+            return found
+        zero = Literal(0, found.type)
+        return Case(((Call("is_null", (found,), BOOLEAN), zero),), found, found.type, call.at)
+
+    def _among(self, call: AggregateCall) -> AggregateCall:
+        if call.function not in _COUNTED_INSIDE:
+            return call
+        present = [
+            Call("not", (Call("is_null", (part,), BOOLEAN),), BOOLEAN)
+            for part in (call.argument,)
+            if part is not None and not (isinstance(part, Column) and not part.field.nullable)
+        ]
+        parts = [*([] if call.condition is None else [call.condition]), *present]
+        if not parts:
+            return call
+        some = self._measured(AggregateCall("count_rows", condition=_all(parts), hidden=True))
+        every = self._measured(AggregateCall("count_rows", hidden=True))
+        assert isinstance(some, Column)
+        assert isinstance(every, Column)
+        return replace(call, among=(some.field, every.field))
 
     def _measured(self, call: AggregateCall) -> Expression:
         """The measure of this call, the same for equal calls."""
@@ -189,6 +221,10 @@ class Calls:
             case Cast(argument=argument, type=type, at=at):
                 return Cast(self.settle(argument), type, at)
         return expression
+
+
+def _all(parts: list[Expression]) -> Expression:
+    return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
 
 
 def _ordered(order: exp.Expr | None) -> list[exp.Expr]:

@@ -23,6 +23,15 @@ def conditional(call: AggregateCall) -> AggregateCall:
     return call
 
 
+def zero_by_default(call: AggregateCall) -> bool:
+    """Whether rows that do not meet the condition of the argument's CASE, or of one inside it, add a zero."""
+    match _opened(call.argument):
+        case Case(branches=((_, then),), default=default):
+            zero = isinstance(default, Literal) and default.value is not None
+            return zero or zero_by_default(replace(call, argument=then))
+    return False
+
+
 def both(one: Expression | None, other: Expression) -> Expression:
     """TRUE exactly where both are."""
     return other if one is None else Call("and", (one, other), BOOLEAN)
