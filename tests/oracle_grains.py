@@ -48,8 +48,15 @@ def assert_removals(released: Released) -> None:
 
 
 def people_removed(released: Released, dataset: DatasetName, column: str) -> frozenset[Hashable]:
-    """The people whom an anti-join took away, of all scans of a dataset on either side."""
-    found: frozenset[Hashable] = frozenset()
+    """The people whom an anti-join took away, of all scans of a dataset on either side; and those who are a match that
+    others have not: without them a row would be among those."""
+    everybody = [path for members in released.groups.values() for m in members for path in m.paths]
+    matches = (
+        released.people.units(scan, column, everybody)
+        for scan in released.people.scans
+        if scan.dataset == dataset and scan.source in released.optional
+    )
+    found: frozenset[Hashable] = frozenset().union(*matches)
     for join in anti_joins(released.aggregate.input):
         taken = _bare(_taken(released.aggregate.input, join))
         paths = [path for row in rows_of(taken, released.datasets) for path in row.paths]
