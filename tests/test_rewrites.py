@@ -13,7 +13,7 @@ from cleanroom.broker import Broker, explain, judge_query
 from cleanroom.domain.events import EventKind
 from cleanroom.domain.finding import Finding, Verdict
 from cleanroom.domain.policy import Policy
-from cleanroom.sql.rewrite import MOST_BYTES, MOST_CANDIDATES, with_rewrites
+from cleanroom.sql.rewrite import MOST_BYTES, MOST_CANDIDATES, MOST_FINDINGS, with_rewrites
 from cleanroom.store.memory import MemoryPolicyBook, MemoryQueryLog
 from tests.fixtures import Fixture, cases, request
 from tests.store.world import Clock
@@ -79,6 +79,40 @@ def test_a_long_query_is_not_rewritten(small_fixture: Fixture) -> None:
     assert all(finding.rewrite for finding in short)
     assert long
     assert not any(finding.rewrite for finding in long)
+
+
+def test_a_query_with_too_many_findings_is_not_rewritten(small_fixture: Fixture) -> None:
+    def asked(count: int) -> tuple[Finding, ...]:
+        those = " AND ".join(f"user_id <> {number}" for number in range(count))
+        return explained(f"SELECT COUNT(*) FROM retailer.customers WHERE {those}", small_fixture.policy).findings
+
+    assert len(asked(MOST_FINDINGS)) == MOST_FINDINGS
+    assert {finding.rewrite for finding in asked(MOST_FINDINGS)} == {"SELECT COUNT(*) FROM retailer.customers"}
+    assert {finding.rewrite for finding in asked(MOST_FINDINGS + 1)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "rewrite"),
+    [
+        (
+            "bigquery",
+            "SELECT TIMESTAMP_TRUNC(ts, HOUR) AS h, COUNT(*) FROM publisher.impressions GROUP BY h",
+            "SELECT TIMESTAMP_TRUNC(ts, DAY) AS h, COUNT(*) FROM publisher.impressions GROUP BY h",
+        ),
+        (
+            "mysql",
+            "SELECT `region`, `notes`, COUNT(*) FROM retailer.customers GROUP BY 1, 2",
+            "SELECT `region`, COUNT(*) FROM retailer.customers GROUP BY `region`",
+        ),
+    ],
+)
+def test_a_rewrite_speaks_the_dialect_of_the_question(
+    dialect: str, sql: str, rewrite: str, small_fixture: Fixture
+) -> None:
+    asked = request(sql, dialect=dialect)
+    found = explain(judge_query(asked, small_fixture.policy), asked, small_fixture.policy).findings
+    assert {finding.rewrite for finding in found} == {rewrite}
+    assert judge_query(request(rewrite, dialect=dialect), small_fixture.policy).approved
 
 
 def test_a_partner_who_may_not_ask_is_shown_no_query(small_fixture: Fixture) -> None:

@@ -118,8 +118,8 @@ def with_rewrites(
 ) -> tuple[Finding, ...]:
     """The findings, each with the first candidate that is approved: it answers all of them. None is: as they were.
 
-    At most MOST_CANDIDATES texts are judged: all findings' proposals together and what is then still found, up to
-    MOST_ROUNDS times; then each proposal alone.
+    At most MOST_CANDIDATES texts are judged: the first proposal of every finding together and what is then still found,
+    up to MOST_ROUNDS times; the last of every finding together; then each proposal alone.
     """
     query = _Query(sql, dialect, findings, policy)
     if len(sql) > MOST_BYTES or len(findings) > MOST_FINDINGS or any(finding.code in HOPELESS for finding in findings):
