@@ -12,7 +12,7 @@ from cleanroom.domain.policy import Policy
 from cleanroom.rules.uses import Around, Derived, Occurrence, Under
 
 _TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
-_COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
+_COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in", "is_null"})
 
 
 @dataclass(frozen=True, slots=True)
