@@ -45,8 +45,10 @@ ARITHMETIC: dict[type[exp.Expr], str] = {
 AGGREGATE_NODES = (exp.AggFunc, exp.AnyValue)
 
 
-def translate(node: exp.Expr, terms: Terms) -> Expression:
+def translate(node: exp.Expr | None, terms: Terms) -> Expression:
     """The expression that the node means in this clause; Missing, with a finding, where it means none."""
+    if not isinstance(node, exp.Expr):  # the parser lets some functions have too few arguments
+        return terms.resolution.refuse("sql.unsupported", "A function lacks an argument.")
     if isinstance(node, exp.Window):
         return _special(node, terms, terms.window, "A window function")
     if isinstance(node, exp.Subquery) and terms.subquery is not None:
