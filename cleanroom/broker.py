@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cleanroom.domain.errors import NotFound, OperationError, SourceError
 from cleanroom.domain.events import Event, EventKind, Json
@@ -14,7 +14,7 @@ from cleanroom.domain.ports import Clock, Engine, PolicyBook, QueryLog, Source
 from cleanroom.domain.query import QueryRecord, QueryRequest, QueryState
 from cleanroom.domain.steps import Claim, ExecutablePlan, ReleasedResult, ReleasedTable
 from cleanroom.release import release
-from cleanroom.rules import approve, judge
+from cleanroom.rules import approve, explained, judge
 from cleanroom.rules.notices import notices
 from cleanroom.sql import parse, resolve
 from cleanroom.sql.rewrite import with_rewrites
@@ -37,10 +37,9 @@ def explain(verdict: Verdict, request: QueryRequest, policy: Policy) -> Verdict:
         return verdict
 
     def judged(sql: str) -> Verdict:
-        return judge_query(replace(request, sql=sql), policy)
+        return judge_query(request.saying(sql), policy)
 
-    findings = with_rewrites(request.sql, request.dialect, verdict.findings, policy, judged)
-    return replace(verdict, findings=findings)
+    return explained(verdict, with_rewrites(request.sql, request.dialect, verdict.findings, policy, judged))
 
 
 def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:

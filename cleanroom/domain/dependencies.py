@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal as Word
+from typing import assert_never
 
 from cleanroom.domain.expression import (
     AggregateCall,
@@ -103,7 +104,7 @@ class Facts:
 
 
 def facts(relation: Relation, datasets: Datasets) -> Facts:
-    """What is known of the relation's rows. ValueError: they belong to nobody."""
+    """What is known of the relation's rows; of rows that belong to nobody nothing."""
     match relation:
         case Scan():
             return _scan(relation, datasets)
@@ -120,7 +121,10 @@ def facts(relation: Relation, datasets: Datasets) -> Facts:
         case Sort(input=below) | Limit(input=below):
             return facts(below, datasets)
         case _:
-            raise ValueError("rows that belong to nobody")
+            return _NOBODY
+
+
+_NOBODY = Facts(frozenset(), (), (), (), {}, {}, {})
 
 
 def column(found: Field) -> Node:
@@ -234,8 +238,10 @@ def _joined(join: Join, left: Facts, right: Facts) -> Facts:
             return _semi(keys, left, right)
         case JoinKind.ANTI:
             return left
-        case _:
-            raise ValueError("a join that rows of people have not")
+        case JoinKind.FULL:
+            return _NOBODY  # rows of people are never joined so
+        case _ as never:
+            assert_never(never)
 
 
 def _both(left: Facts, right: Facts) -> Facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cleanroom.domain.finding import Finding, Notice
@@ -43,6 +43,10 @@ class QueryRequest:
     sql: str
     dialect: str
     submitted_at: datetime.datetime
+
+    def saying(self, sql: str) -> QueryRequest:
+        """The same request with another text."""
+        return replace(self, sql=sql)
 
 
 class QueryState(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from cleanroom.domain.finding import Finding, Question, Verdict
 from cleanroom.domain.identifiers import DatasetName
@@ -49,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     window_over_rows,
 )
 
-__all__ = ["RULES", "approve", "judge"]
+__all__ = ["RULES", "approve", "explained", "judge"]
 
 
 def judge(plan: Plan | None, found: tuple[Finding, ...], policy: Policy, question: Question) -> Verdict:
@@ -62,6 +63,13 @@ def judge(plan: Plan | None, found: tuple[Finding, ...], policy: Policy, questio
     datasets = tuple(dict.fromkeys(DatasetName(scan.dataset) for scan in scans(plan.root)))
     ordered = tuple(sorted(dict.fromkeys(findings), key=_place))
     return Verdict(question, policy, plan, ordered, datasets, receivers(plan, policy))
+
+
+def explained(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
+    """The refusal with the same findings, said better. ValueError: it is an approval, or they are others."""
+    if verdict.approved or [f.code for f in findings] != [f.code for f in verdict.findings]:
+        raise ValueError("an explanation changes no verdict")
+    return replace(verdict, findings=findings)
 
 
 def _place(finding: Finding) -> tuple[bool, int, int]:

@@ -172,7 +172,8 @@ def _at_grain(found: Occurrence, allowed: Grain) -> bool:
 def _grain_hint(name: str, use: str, grain: Grain) -> str:
     if use == "group":
         return f"Group by date_trunc('{grain.value}', {name})."
-    return f"Compare date_trunc('{grain.value}', {name}) with a date, or use >= and < with the first day of a {grain.value}."
+    begins = "a date" if grain is Grain.DAY else f"the beginning of a {grain.value}"
+    return f"Compare date_trunc('{grain.value}', {name}) with a date, or use >= and < with {begins}."
 
 
 def _alternatives(rule: AnalysisRule, use: str) -> str:
