@@ -81,7 +81,8 @@ class Dialect:
 
     `parts` are the words of EXTRACT and the part that each means here; `sunday_is_one` those that count the days of a
     week from 1, Sunday first. `decimal` is what DECIMAL alone means, None where it has no such bounds. `sizes` are types
-    that are wider than their names. `keeps_dates`: a date moved by days is a date; `truncates_to_dates`: so is one cut.
+    that are wider than their names; `wide_sums`: a sum of BIGINTs is a DECIMAL. `keeps_dates`: a date moved by days is a
+    date; `truncates_to_dates`: so is one cut.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Dialect:
     sunday_is_one: frozenset[str] = frozenset()
     whole_division: bool = False
     scaled_division: bool = False
+    wide_sums: bool = False
     whole_averages: bool = False
     concat_skips_null: bool = False
     length_in_bytes: bool = False
@@ -133,6 +135,7 @@ _POSTGRES = Dialect(
     differences=Difference.NONE,
     parts=_parts("week", "isoyear", "isodow", dow="dayofweek", doy="dayofyear"),
     whole_division=True,
+    wide_sums=True,
     concat_skips_null=True,
     dates_plus_numbers=True,
     dates_subtract=True,
@@ -145,6 +148,7 @@ _REDSHIFT = Dialect(
         "week", "second", "epoch", "dayofweek", "dayofyear", dow="dayofweek", weekday="dayofweek", doy="dayofyear"
     ),
     whole_division=True,
+    wide_sums=True,
     whole_averages=True,
     dates_plus_numbers=True,
     dates_subtract=True,

@@ -150,12 +150,28 @@ def _divide(left: Expression, right: Expression, node: exp.Expr, terms: Terms) -
     """A quotient: of whole numbers a whole one where the dialect says so."""
     dialect, kinds = terms.resolution.dialect, {left.type.kind, right.type.kind}
     if dialect.whole_division and kinds <= INTEGERS:
-        return _number_call("integer_divide", (left, right), node, terms)
+        wide = [_sums_bigints(side) for side in (left, right) if side.type.kind is Kind.HUGEINT and dialect.wide_sums]
+        if None in wide:
+            return terms.resolution.unsupported(
+                node, "A quotient of sums that may be whole there or not", "CAST one side AS DOUBLE PRECISION."
+            )
+        return _number_call("divide" if any(wide) else "integer_divide", (left, right), node, terms)
     if dialect.scaled_division and Kind.DECIMAL in kinds and kinds <= INTEGERS | {Kind.DECIMAL}:
         return terms.resolution.unsupported(
             node, "A quotient rounded to the scale of its operands", "CAST one side AS DOUBLE."
         )
     return _number_call("divide", (left, right), node, terms)
+
+
+def _sums_bigints(side: Expression) -> bool | None:
+    """Whether a HUGEINT is the sum of a BIGINT column; None where it cannot be told."""
+    origin = side.field.origin if isinstance(side, Column) else None
+    match origin:
+        case AggregateCall(function="sum", argument=Column() as summed):
+            return summed.type.kind in (Kind.BIGINT, Kind.HUGEINT)
+        case Column():
+            return _sums_bigints(origin)
+    return None
 
 
 def _safe_divide(node: exp.Expr, terms: Terms) -> Expression:

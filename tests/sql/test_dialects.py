@@ -196,6 +196,21 @@ STATEMENTS = [
         "SELECT category, COUNT(DISTINCT user_id) AS n FROM retailer.orders GROUP BY 1",
     ),
     (
+        "postgres redshift",
+        "SELECT SUM(order_id) / COUNT(*) AS a FROM retailer.orders",
+        "SELECT SUM(order_id) / COUNT(*) AS a FROM retailer.orders",
+    ),
+    (
+        "postgres redshift trino athena",
+        "SELECT SUM(clicked) / COUNT(*) AS a FROM publisher.impressions",
+        "SELECT SUM(clicked) // COUNT(*) AS a FROM publisher.impressions",
+    ),
+    (
+        "trino athena",
+        "SELECT SUM(order_id) / COUNT(*) AS a FROM retailer.orders",
+        "SELECT SUM(order_id) // COUNT(*) AS a FROM retailer.orders",
+    ),
+    (
         "mysql",
         "SELECT category, STDDEV(amount_usd) AS s FROM retailer.orders GROUP BY 1",
         "SELECT category, STDDEV_POP(amount_usd) AS s FROM retailer.orders GROUP BY 1",
@@ -393,6 +408,7 @@ REFUSED = [
 ]
 
 REFUSED_STATEMENTS = [
+    ("postgres redshift", "SELECT SUM(order_id + 1) / COUNT(*) AS a FROM retailer.orders"),
     (" ".join(DIALECTS), "SELECT COUNT(*) INTO x FROM retailer.orders"),
     (" ".join(DIALECTS), "SELECT COUNT(*) FROM retailer.orders FOR UPDATE"),
     (" ".join(DIALECTS), "SELECT COUNT(*) FROM (SHOW orders)"),
