@@ -255,14 +255,14 @@ def _leaves(finer: Sequence[Grain]) -> dict[Hashable, set[Hashable]]:
 def _shared(
     coarse: Grain, measure: Field, members: Sequence[Row], leaves: dict[Hashable, set[Hashable]]
 ) -> list[list[Path]]:
-    """The paths that a distinct count used, by which shown finer rows their value is in, those in none being one."""
+    """The paths that a distinct count used, by which shown finer rows count their value; those in none are one class."""
     argument = call_of(measure).argument
     assert argument is not None
     used = [use for use in coarse.released.uses(members) if coarse.released.tag(measure, use) is not None]
     seen: dict[Hashable, set[Hashable]] = {}
     for row, path in used:
         value = plain(evaluate(argument, row.values))
-        seen.setdefault(value, set()).update(leaves.get(coarse.base(path), {"elsewhere"}))
+        seen.setdefault(value, set()).update(leaves.get(coarse.base(path), set()))
     parts: dict[Hashable, list[Path]] = {}
     for row, path in used:
         parts.setdefault(frozenset(seen[plain(evaluate(argument, row.values))]), []).append(path)

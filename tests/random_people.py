@@ -18,6 +18,7 @@ UNIT_MEASURES = {
         "COUNT(*) FILTER (WHERE o.category = 'toys') AS few",
         "MIN(date_trunc('month', o.ts)) AS cohort",
         "LEAST(SUM(o.amount_usd), 9.1) AS capped",
+        "ARG_MAX(o.category, o.ts) AS first",
     ),
     "i": (
         "COUNT(*) AS n",
@@ -32,7 +33,14 @@ UNIT_MEASURES = {
     ),
 }
 UNIT_KEYS = {
-    "n": ("u.n", "LEAST(u.n, 3)", "CASE WHEN u.n >= 3 THEN 'many' WHEN u.n >= 2 THEN 'two' ELSE 'one' END", "u.n > 1"),
+    "n": (
+        "u.n",
+        "COALESCE(u.n, 0)",
+        "u.n IS NULL",
+        "LEAST(u.n, 3)",
+        "CASE WHEN u.n >= 3 THEN 'many' WHEN u.n >= 2 THEN 'two' ELSE 'one' END",
+        "u.n > 1",
+    ),
     "s": ("CASE WHEN u.s > 5.1 THEN 'big' ELSE 'small' END", "u.s", "u.s > 5"),
     "seen": ("date_trunc('month', u.seen)", "EXTRACT(month FROM u.seen)", "u.seen"),
     "first": ("u.first", "upper(u.first)"),
@@ -45,7 +53,17 @@ UNIT_KEYS = {
     "top": ("u.top",),
 }
 UNIT_CELLS = {
-    "n": ("SUM(u.n)", "AVG(u.n)", "SUM(LEAST(u.n, 2))", "COUNT(*) FILTER (WHERE u.n >= 2)", "MAX(u.n)", "SUM(u.n * 2)"),
+    "n": (
+        "SUM(u.n)",
+        "AVG(u.n)",
+        "AVG(COALESCE(u.n, 0))",
+        "SUM(CASE WHEN u.n >= 2 THEN u.n ELSE 0 END)",
+        "COUNT(u.n)",
+        "SUM(LEAST(u.n, 2))",
+        "COUNT(*) FILTER (WHERE u.n >= 2)",
+        "MAX(u.n)",
+        "SUM(u.n * 2)",
+    ),
     "s": ("SUM(u.s)", "AVG(u.s)", "SUM(LEAST(u.s, 9.1))", "SUM(COALESCE(u.s, 0))", "SUM(u.s) FILTER (WHERE u.n >= 2)"),
     "seen": ("MIN(u.seen)", "COUNT(u.seen)"),
     "first": ("COUNT(DISTINCT u.first)", "COUNT(*) FILTER (WHERE u.first = 'toys')"),
@@ -62,24 +80,72 @@ UNIT_CELLS = {
 def per_unit(dice: Dice) -> str:
     """One row a person first, then groups of people by what is known of each."""
     alias = dice.pick("oooiiic")
-    columns = dice.chance.sample(UNIT_MEASURES[alias], dice.chance.randint(1, 3))
-    if not any(column.endswith(" AS n") for column in columns):
-        columns.append("COUNT(*) AS n")
-    unit, names = UNITS[alias], [column.rpartition(" AS ")[2] for column in columns]
-    inner = f"SELECT {alias}.{unit}, {', '.join(columns)} FROM {TABLES[alias]} {alias}"
-    conditions = predicates(dice, [alias])
-    inner += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    inner += f" GROUP BY {alias}.{unit}" + (" HAVING COUNT(*) >= 2" if dice.one_in(5) else "")
+    unit, group = UNITS[alias], {"o": "category", "i": "ad_format", "c": "region"}[alias]
+    inner, names = _one_row_each(dice, alias, group)
     source, others = _with_others(dice, alias)
-    keys = dice.some([k for n in names for k in UNIT_KEYS[n]] + [k for a in others for k in KEYS[a]], (), 2)
+    keys = [k for n in names for k in UNIT_KEYS[n]] + [k for a in others for k in KEYS[a]]
+    if f"{alias}.{group}," in inner:
+        keys += [f"u.{group}"] * 2
+    keys = list(dict.fromkeys(dice.some(keys, (), 2)))
     cells = [m for n in names for m in UNIT_CELLS[n]] + [m for a in others for m in MEASURES[a]]
     measures = dice.some([*cells, f"COUNT(DISTINCT u.{unit})", "COUNT(*)"], (), 3) or ["COUNT(*)"]
     listed = [f"{k} AS k{i}" for i, k in enumerate(keys)] + [f"{m} AS m{i}" for i, m in enumerate(measures)]
-    text = f"WITH u AS ({inner}) SELECT {', '.join(listed)} FROM {source}"
+    text = f"WITH {inner} SELECT {', '.join(listed)} FROM {source}"
     if dice.one_in(4):
         dice.note("derived predicate")
-        text += " WHERE " + dice.pick(("u.n >= 2", "u.n BETWEEN 1 AND 2", "u.n = 1"))
+        text += " WHERE " + dice.pick(("u.n >= 2", "u.n BETWEEN 1 AND 2", "u.n = 1", "COALESCE(u.n, 0) < 2"))
     return text + grouping(dice, keys)
+
+
+def _one_row_each(dice: Dice, alias: str, group: str) -> tuple[str, list[str]]:
+    """The table u of a person's measures, and their names: at once, for each kind of event, or in two steps."""
+    columns = dice.chance.sample(UNIT_MEASURES[alias], dice.chance.randint(1, 3))
+    if not any(column.endswith(" AS n") for column in columns):
+        columns.append("COUNT(*) AS n")
+    conditions = predicates(dice, [alias])
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    unit, rows = f"{alias}.{UNITS[alias]}", f"FROM {TABLES[alias]} {alias}{where}"
+    if dice.one_in(8):
+        dice.note("two steps")
+        first = f"SELECT {unit}, {alias}.{group}, COUNT(*) AS n0, SUM({NUMBERS[alias]}) AS s0 {rows} GROUP BY 1, 2"
+        cells = dice.pick(("SUM(t.n0)", "COUNT(*)", "MAX(t.n0)", "AVG(t.n0)")), dice.pick(("SUM(t.s0)", "MAX(t.s0)"))
+        second = f"SELECT t.{UNITS[alias]}, {cells[0]} AS n, {cells[1]} AS s FROM t GROUP BY 1"
+        return f"t AS ({first}), u AS ({second})", ["n", "s"]
+    names = list(dict.fromkeys(column.rpartition(" AS ")[2] for column in columns))
+    columns = [next(c for c in columns if c.endswith(f" AS {name}")) for name in names]
+    having = " HAVING COUNT(*) >= 2" if dice.one_in(5) else ""
+    if dice.one_in(5):
+        dice.note("rows by kind")
+        listed = f"{unit}, {alias}.{group}, {', '.join(columns)}"
+        return f"u AS (SELECT {listed} {rows} GROUP BY {unit}, {alias}.{group}{having})", names
+    return f"u AS (SELECT {unit}, {', '.join(columns)} {rows} GROUP BY {unit}{having})", names
+
+
+def moments(dice: Dice) -> str:
+    """How long after one event of theirs people did another."""
+    seen = f"(SELECT email_sha256, {dice.pick(('MIN', 'MAX'))}(ts) AS seen, COUNT(*) AS n FROM publisher.impressions GROUP BY 1)"
+    bought = f"(SELECT user_id, {dice.pick(('MIN', 'MAX'))}(ts) AS bought FROM retailer.orders GROUP BY 1)"
+    part = dice.pick(("day", "day", "month", "week", "hour"))
+    apart = f"date_diff('{part}', f.seen, b.bought)"
+    keys = (
+        f"CASE WHEN {apart} < 7 THEN 'week' WHEN {apart} < 30 THEN 'month' ELSE 'later' END",
+        f"{apart} > 0",
+        apart,
+        "date_trunc('month', f.seen)",
+        "c.region",
+    )
+    cells = (
+        "COUNT(DISTINCT c.user_id)",
+        "COUNT(*)",
+        f"AVG({apart})",
+        "SUM(f.n)",
+        f"COUNT(*) FILTER (WHERE {apart} > 7)",
+    )
+    chosen, measures = dice.some(keys, (), 2), dice.some(cells, (), 2) or ["COUNT(*)"]
+    listed = [f"{k} AS k{i}" for i, k in enumerate(chosen)] + [f"{m} AS m{i}" for i, m in enumerate(measures)]
+    one, other = dice.pick(("JOIN", "JOIN", "LEFT JOIN")), dice.pick(("JOIN", "JOIN", "LEFT JOIN"))
+    joins = f"{one} {seen} f ON f.email_sha256 = c.email_sha256 {other} {bought} b ON b.user_id = c.user_id"
+    return f"SELECT {', '.join(listed)} FROM {C} {joins}{grouping(dice, chosen)}"
 
 
 def _with_others(dice: Dice, alias: str) -> tuple[str, list[str]]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.random_people import distinct_people, per_unit, windowed
+from tests.random_people import distinct_people, moments, per_unit, windowed
 from tests.random_select import KEYS, MEASURES, PREDICATES, TABLES, Dice, audience, flat
 
 
@@ -30,6 +30,7 @@ def random_query(chance: random.Random) -> Query:
         per_unit,
         distinct_people,
         windowed,
+        moments,
         totals,
         put_together,
     )

@@ -158,11 +158,11 @@ def audience(dice: Dice) -> str:
     """People chosen by what another table, or the same, says of them."""
     shape = dice.pick(("c", "o", "i", "co", "ci"))
     alias = dice.pick(shape)
-    chosen = [_membership(dice, alias) for _ in range(1 if dice.one_in(2) else dice.chance.randint(1, 2))]
+    chosen = [membership(dice, alias) for _ in range(1 if dice.one_in(2) else dice.chance.randint(1, 2))]
     return select(dice, FROMS[shape], list(shape), [*chosen, *predicates(dice, list(shape))])
 
 
-def _membership(dice: Dice, alias: str) -> str:
+def membership(dice: Dice, alias: str) -> str:
     other = dice.pick({"c": ("o", "i", "c"), "o": ("c", "o"), "i": ("c", "i")}[alias])
     key = UNITS[alias] if UNITS[alias] == UNITS[other] else "email_sha256"
     inner = [text.replace(f"{other}.", "x.") for text in dice.some(PREDICATES[other], (), 1)]
@@ -200,7 +200,8 @@ def predicates(dice: Dice, aliases: Sequence[str]) -> list[str]:
     if dice.one_in(2):
         return []
     legal = [text for alias in aliases for text in PREDICATES[alias]]
-    return dice.some(legal, _of(ILLEGAL_PREDICATES, aliases), 2)
+    chosen = dice.some(legal, _of(ILLEGAL_PREDICATES, aliases), 2)
+    return [*chosen, membership(dice, dice.pick(aliases))] if dice.one_in(6) else chosen
 
 
 def _of(texts: Sequence[str], aliases: Sequence[str]) -> list[str]:
