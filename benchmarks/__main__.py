@@ -5,47 +5,54 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import click
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import protected_over_plain
+from benchmarks import protected_over_plain, verdict
 
 RESULTS = Path(__file__).parent / "results"
+VERDICT = ("case", "warm_ms", "warm_sqlglot_ms", "warm_ratio", "cold_ms", "cold_sqlglot_ms", "cold_ratio")
+PARTS = ("case", "parse_ms", "resolve_ms", "judge_ms", "approve_ms")
+COST = ("case", "plain_ms", "protected_ms", "ratio", "answer_ms", "claims_ms")
 
 
 @click.command()
 @click.option("--size", type=click.Choice(sorted(protected_over_plain.ROWS)), default="small", show_default=True)
 def main(size: str) -> None:
-    """Measures what protection costs, in this run and on this machine."""
+    """Measures what a verdict takes and what protection costs, in this run and on this machine."""
+    verdicts = [asdict(f) | {"warm_ratio": f.warm_ratio, "cold_ratio": f.cold_ratio} for f in verdict.measure()]
+    _print(verdicts, VERDICT, "A verdict, and sqlglot reading, qualifying and writing the same text, ms")
+    _print(verdicts, PARTS, "The parts of the warm verdict, and what follows an approval, ms")
+    _write("verdict", {"figure": "verdict over sqlglot", "sqlglot": version("sqlglot")}, verdicts)
+    rows = protected_over_plain.ROWS[size]
     with tempfile.TemporaryDirectory(prefix="cleanroom-bench-") as folder:
-        figures = protected_over_plain.measure(size, Path(folder))
-    rows = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+        costs = [asdict(f) | {"ratio": f.ratio} for f in protected_over_plain.measure(size, Path(folder))]
+    _print(costs, COST, f"Protected over plain, {rows:,} impressions, ms")
+    about = {"figure": "protected over plain", "size": size, "rows": rows, "duckdb": version("duckdb")}
+    _write(f"protected_over_plain-{size}", about | {"threads": protected_over_plain.THREADS}, costs)
+
+
+def _write(name: str, about: dict[str, object], figures: Sequence[dict[str, object]]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    report = {
-        "figure": "protected over plain",
-        "size": size,
-        "rows": protected_over_plain.ROWS[size],
-        "threads": protected_over_plain.THREADS,
-        "cores": os.cpu_count(),
-        "duckdb": duckdb.__version__,
-        "cases": [{k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()} for row in rows],
-    }
-    (RESULTS / f"protected_over_plain-{size}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _print(figures, f"Protected over plain, {protected_over_plain.ROWS[size]:,} impressions")
+    cases = [{k: round(v, 3) if isinstance(v, float) else v for k, v in figure.items()} for figure in figures]
+    report = about | {"cores": os.cpu_count(), "cases": cases}
+    (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _print(figures: list[protected_over_plain.Figure], title: str) -> None:
+def _print(figures: Sequence[dict[str, object]], columns: Sequence[str], title: str) -> None:
+    """A row a figure, of these of its values."""
     table = Table(title=title)
-    table.add_column("query")
-    for heading in ("plain, ms", "protected, ms", "ratio"):
-        table.add_column(heading, justify="right")
+    for i, name in enumerate(columns):
+        table.add_column(name.removesuffix("_ms").replace("_", " "), justify="right" if i else "left")
     for figure in figures:
-        table.add_row(figure.case, f"{figure.plain_ms:.1f}", f"{figure.protected_ms:.1f}", f"{figure.ratio:.2f}")
+        values = [figure[name] for name in columns]
+        table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in values))
     Console().print(table)
 
 

@@ -1,146 +1,153 @@
-"""Generated partners → what protection costs: the rendered query with its hidden counts over plain SQL for the same answer."""
+"""Texts over the corpus' tables, made larger → what protection costs: private steps over the analyst's own text."""
 
 from __future__ import annotations
 
-import statistics
-import time
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+from ruamel.yaml import YAML
 
-from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.policy import Dataset
-from cleanroom.domain.steps import PrivateStep
-from cleanroom.domain.types import DOUBLE, TIMESTAMP
-from cleanroom.sql.render import render_private
-from tests.plans import PlanBuilder, call, col, dataset, inner_join, release, typed, where
+from benchmarks.timing import medians_ms, taken_ms
+from cleanroom.broker import judge_query, run
+from cleanroom.documents import read_folder
+from cleanroom.domain.identifiers import CollaborationName, DatasetName
+from cleanroom.domain.policy import Policy, SmallGroups
+from cleanroom.domain.ports import FileSource
+from cleanroom.domain.steps import ExecutablePlan
+from cleanroom.engines.duckdb import DuckDBEngine, EngineLimits
+from cleanroom.rules import approve
+from cleanroom.sql.render import render_claim, render_private
+from tests.fixtures import CORPUS, request
 
 ROWS = {"small": 1_000_000, "full": 20_000_000}
-MINIMUM_UNITS = 50
+REPEATS = {"small": 5, "full": 3}
 THREADS = 2
-
-IMPRESSIONS = dataset(
-    "publisher.impressions", {"user_id": "BIGINT", "campaign": "VARCHAR", "day": "DATE", "cost": "DECIMAL(12,4)"}
-)
-ORDERS = dataset("retailer.orders", {"user_id": "BIGINT", "region": "VARCHAR", "amount": "DECIMAL(12,2)"})
-TABLES = {DatasetName("publisher.impressions"): "impressions", DatasetName("retailer.orders"): "orders"}
+COLLABORATION = "advanced"
+QUESTIONS = Path(__file__).parent / "questions.yaml"
+_CORPUS_ROWS = 160_000
+_SIZES = re.compile(r"(range\(|% )(160000|60000|24000|20000)\)")
+"""Where the corpus' script says how many rows a table has and how many people there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A query twice: as an analyst with free access would write it, and as the step that protects it."""
+class Question:
+    """An analyst's text, and what the owners wish for its small groups."""
 
     name: str
-    plain: str
-    step: PrivateStep
+    sql: str
+    small_groups: SmallGroups
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Medians over the repeats of one run, in milliseconds, and their ratio."""
+    """Medians over the repeats of one run, in milliseconds.
+
+    `plain_ms`: the analyst's own text. `protected_ms`: the private steps' SQL on the same connection; `ratio` is of these.
+    `answer_ms`: the whole way of an approved query, from a new engine to released rows. `claims_ms`, once: the owners'
+    promises checked, as is done for each snapshot.
+    """
 
     case: str
     plain_ms: float
     protected_ms: float
+    answer_ms: float
+    claims_ms: float
 
     @property
     def ratio(self) -> float:
         return self.protected_ms / self.plain_ms
 
 
-def cases() -> Iterator[Case]:
-    yield Case(
-        "scan, group by campaign",
-        "SELECT campaign, count(*), sum(cost) FROM impressions GROUP BY 1",
-        _scan("campaign"),
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables as Parquet files, and a connection that knows each by its name and by one that the renderer writes."""
+
+    sources: dict[DatasetName, FileSource]
+    names: dict[DatasetName, str]
+    connection: duckdb.DuckDBPyConnection
+    scratch: Path
+
+
+def measure(size: str, folder: Path) -> Iterator[Figure]:
+    """Every question, all ways in turn, over files that are made in `folder`."""
+    policy = read_policy()
+    tables = make_tables(policy, ROWS[size], folder)
+    return (figure(question, policy, tables, REPEATS[size]) for question in questions())
+
+
+def questions() -> tuple[Question, ...]:
+    read = YAML(typ="safe", pure=True).load(QUESTIONS)
+    return tuple(Question(q["name"], q["sql"], SmallGroups(q.get("small_groups", "drop"))) for q in read)
+
+
+def read_policy() -> Policy:
+    policy = read_folder(CORPUS / "policies" / COLLABORATION).policy(CollaborationName(COLLABORATION))
+    assert policy is not None
+    return policy
+
+
+def figure(question: Question, policy: Policy, tables: Tables, repeats: int) -> Figure:
+    plan = _approved(question, policy)
+    private = [render_private(step, tables.names) for step in plan.steps]
+    promises = [render_claim(c, tables.names[c.dataset], policy.datasets[c.dataset]) for c in plan.claims]
+
+    def fetch(statements: list[str]) -> None:
+        for statement in statements:
+            tables.connection.execute(statement).fetchall()
+
+    ways = {
+        "plain": lambda: fetch([question.sql]),
+        "protected": lambda: fetch(private),
+        "answer": lambda: _answer(plan, tables),
+    }
+    medians = medians_ms(ways, repeats)
+    return Figure(
+        case=question.name,
+        plain_ms=medians["plain"],
+        protected_ms=medians["protected"],
+        answer_ms=medians["answer"],
+        claims_ms=taken_ms(lambda: fetch(promises)),
     )
-    yield Case(
-        "scan, group by month",
-        "SELECT date_trunc('month', day), count(*), sum(cost) FROM impressions GROUP BY 1",
-        _scan("month"),
+
+
+def _approved(question: Question, policy: Policy) -> ExecutablePlan:
+    wishes = {name: replace(rule, small_groups=question.small_groups) for name, rule in policy.rules.items()}
+    return approve(judge_query(request(question.sql, COLLABORATION), replace(policy, rules=wishes)))
+
+
+def _answer(plan: ExecutablePlan, tables: Tables) -> None:
+    engine = DuckDBEngine(EngineLimits(threads=THREADS), scratch=tables.scratch)
+    try:
+        run(plan, engine, tables.sources, known=frozenset(plan.claims))
+    finally:
+        engine.close()
+
+
+def make_tables(policy: Policy, impressions: int, folder: Path) -> Tables:
+    """The corpus' tables with so many impressions, and customers and orders in proportion."""
+    script = _SIZES.sub(
+        lambda found: f"{found[1]}{int(found[2]) * impressions // _CORPUS_ROWS})", (CORPUS / "fixture.sql").read_text()
     )
-    yield Case(
-        "join of two, group by campaign and region",
-        "SELECT campaign, region, count(DISTINCT i.user_id) FROM impressions i JOIN orders o USING (user_id)"
-        " WHERE region <> 'north' GROUP BY 1, 2",
-        _join(),
+    files = {name: folder / f"{name}.parquet" for name in policy.datasets}
+    with duckdb.connect(str(folder / "made.duckdb")) as making:
+        making.execute(script)
+        for name, file in files.items():
+            making.execute(f"COPY {name} TO '{file}' (FORMAT parquet)")
+    return Tables(
+        sources={n: FileSource(policy.datasets[n], "parquet", (str(file),), "s") for n, file in files.items()},
+        names={name: f"t{i}" for i, name in enumerate(files)},
+        connection=_connected(files),
+        scratch=folder,
     )
-    yield Case(
-        "conditional, average of a column with NULLs",
-        "SELECT region, avg(amount), count(DISTINCT user_id) FROM orders GROUP BY 1",
-        _conditional(),
-    )
 
 
-def _scan(by: str) -> PrivateStep:
-    plan = PlanBuilder()
-    scan = plan.scan(IMPRESSIONS)
-    month = call("date_trunc", "month", col(scan, "day"), type=TIMESTAMP)
-    key = plan.computed(month if by == "month" else col(scan, by))
-    measures = (plan.measure("count_rows"), plan.measure("sum", col(scan, "cost"), typed("DECIMAL(38,4)")))
-    return release(scan, (key,), measures, units=scan.units, minimum_units=MINIMUM_UNITS)
-
-
-def _join() -> PrivateStep:
-    plan = PlanBuilder()
-    seen, bought = plan.scan(IMPRESSIONS), plan.scan(ORDERS)
-    both = where(inner_join(seen, bought, ("user_id", "user_id")), call("ne", col(bought, "region"), "north"))
-    keys = (plan.computed(col(seen, "campaign")), plan.computed(col(bought, "region")))
-    people = plan.measure("count_distinct", col(seen, "user_id"))
-    # The join makes both units equal, so that an approved step counts one of them.
-    return release(both, keys, (people,), units=seen.units, minimum_units=MINIMUM_UNITS)
-
-
-def _conditional() -> PrivateStep:
-    plan = PlanBuilder()
-    scan = plan.scan(ORDERS)
-    measures = (
-        plan.measure("avg", col(scan, "amount"), DOUBLE),
-        plan.measure("count_distinct", col(scan, "user_id")),
-    )
-    spent = call("not", call("is_null", col(scan, "amount")))
-    key = plan.computed(col(scan, "region"))
-    return release(scan, (key,), measures, units=scan.units, conditions=(spent,), minimum_units=MINIMUM_UNITS)
-
-
-def measure(size: str, folder: Path, *, repeats: int = 7) -> list[Figure]:
-    """Every case, both ways in turn, over Parquet files that are made in `folder`."""
+def _connected(files: dict[DatasetName, Path]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"threads": str(THREADS)})
-    for of, query in _generated(ROWS[size]):
-        file = folder / f"{TABLES[of.name]}.parquet"
-        connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
-        connection.execute(f"CREATE VIEW {TABLES[of.name]} AS SELECT * FROM read_parquet('{file}')")
-    return [_figure(connection, case, repeats) for case in cases()]
-
-
-def _figure(connection: duckdb.DuckDBPyConnection, case: Case, repeats: int) -> Figure:
-    protected = render_private(case.step, TABLES)
-    times: dict[str, list[float]] = {case.plain: [], protected: []}
-    for _ in range(repeats + 1):
-        for sql, taken in times.items():
-            started = time.perf_counter()
-            connection.execute(sql).fetchall()
-            taken.append((time.perf_counter() - started) * 1000)
-    plain_ms, protected_ms = (statistics.median(taken[1:]) for taken in times.values())
-    return Figure(case.name, plain_ms, protected_ms)
-
-
-def _generated(rows: int) -> Iterator[tuple[Dataset, str]]:
-    """Impressions by skewed people and campaigns, a fifth as many orders, a tenth of whose amounts are NULL."""
-    people = rows // 10
-    yield (
-        IMPRESSIONS,
-        f"SELECT (hash(i) % {people} * (hash(i + 1) % 1000) // 1000)::BIGINT AS user_id,"
-        " 'campaign ' || floor(sqrt(hash(i + 2) % 40000))::INT AS campaign,"
-        " DATE '2026-01-01' + (hash(i + 3) % 365)::INT AS day, (hash(i + 4) % 5000 / 1000)::DECIMAL(12,4) AS cost"
-        f" FROM range({rows}) t(i)",
-    )
-    yield (
-        ORDERS,
-        f"SELECT (hash(i + 5) % {people})::BIGINT AS user_id,"
-        " ['north', 'south', 'east', 'west'][(hash(i + 6) % 4 + 1)::INT] AS region,"
-        " CASE WHEN hash(i + 7) % 10 > 0 THEN (hash(i + 8) % 20000 / 100)::DECIMAL(12,2) END AS amount"
-        f" FROM range({rows // 5}) t(i)",
-    )
+    for i, (name, file) in enumerate(files.items()):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+        for view in (name, f"t{i}"):
+            connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet('{file}')")
+    return connection
