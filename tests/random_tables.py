@@ -35,6 +35,7 @@ ROW_FILTERS = {
     "retailer.orders": "category IN ('toys', 'home')",
     "publisher.impressions": "device = 'tv' OR campaign_id = 100",
 }
+SHARED = ("email_sha256",)
 SIZES = ((0, 4, 4), (1, 3, 5), (4, 8, 8), (8, 14, 0), (9, 0, 16), (16, 24, 24), (24, 48, 48), (24, 48, 48))
 
 
@@ -85,14 +86,17 @@ def _with_nullable(dataset: Dataset, nullable: frozenset[str]) -> Dataset:
 
 
 def random_policy(dice: random.Random) -> Policy:
-    """The corpus' wide rules with a low threshold, now and then with NULLs, row filters, and small groups kept."""
+    """The corpus' wide rules with a low threshold, now and then with NULLs, row filters, small groups kept, and addresses
+    that two customers share."""
     wide = advanced()
-    minimum = dice.choice((2, 2, 3))
+    minimum, shared = dice.choice((2, 2, 3)), dice.random() < 0.2
     small_groups = dice.choice((SmallGroups.DROP,) * 4 + (SmallGroups.POOL, SmallGroups.BLANK))
     datasets, rules = {}, {}
     for name, dataset in wide.datasets.items():
         nullable = frozenset(column for column in NULLABLE[name] if dice.random() < 0.25)
-        datasets[name] = _with_public_values(_with_nullable(dataset, nullable), small_groups)
+        kept_apart = dataset.unique if not shared else tuple(columns for columns in dataset.unique if columns != SHARED)
+        declared = replace(_with_nullable(dataset, nullable), unique=kept_apart)
+        datasets[name] = _with_public_values(declared, small_groups)
         least = dice.choice((minimum, minimum, minimum, 3))
         kept = small_groups if dice.random() < 0.9 else dice.choice(tuple(SmallGroups))
         rules[name] = _random_rule(dice, replace(wide.rules[name], minimum_units=least, small_groups=kept))
@@ -139,6 +143,8 @@ def _rows(dice: random.Random, policy: Policy, people: int, orders: int, impress
         ORDERS: [_order(dice, number, known) for number in range(orders)],
         IMPRESSIONS: [_impression(dice, number, known) for number in range(impressions)],
     }
+    if SHARED not in policy.datasets[CUSTOMERS].unique:
+        drawn[CUSTOMERS] = [{**row, "email_sha256": f"e{at // 2}"} for at, row in enumerate(drawn[CUSTOMERS])]
     return {name: [_with_nulls(dice, row, policy.datasets[name]) for row in rows] for name, rows in drawn.items()}
 
 
