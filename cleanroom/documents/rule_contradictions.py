@@ -171,7 +171,8 @@ def _uses(declared: DatasetColumn, column: ColumnRule) -> Iterator[Problem]:
 
 
 def _aggregates(declared: DatasetColumn, column: ColumnRule) -> Iterator[Problem]:
-    wrong = sorted(column.aggregate & _OF_NUMBERS)
+    # The mean of a date is that of a difference of two: AVG(date_diff('day', a, b)).
+    wrong = sorted(column.aggregate & _OF_NUMBERS - ({"avg"} if declared.type.is_moment else set()))
     if wrong and not declared.type.is_number:
         yield _contradiction(
             f"`{declared.name}` is a {declared.type}: {' and '.join(wrong)} cannot be asked of it",

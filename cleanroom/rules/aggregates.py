@@ -20,6 +20,7 @@ from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Plan, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
+from cleanroom.rules.columns import fine_dates
 from cleanroom.rules.derived import through, uncounted
 from cleanroom.rules.uses import derived, measures, occurrences, source_column, write_out
 
@@ -130,6 +131,7 @@ def _value(argument: Expression, asked: Asked) -> Iterator[Finding]:
         case Call(function="date_diff", arguments=(_, *dates)) if asked.call.function == "avg":
             for found in (found for date in dates for found in occurrences(date)):
                 yield from _unlisted(found.column, asked)
+            yield from fine_dates(argument, asked.policy)
         case _:
             yield _no_value(argument, asked)
 
@@ -143,7 +145,7 @@ def _unlisted(column: SourceColumn, asked: Asked) -> Iterator[Finding]:
             column.dataset,
             column.column,
             asked.call.at,
-            _hint(rule, column.column),
+            _hint(rule, column.column, asked.call),
         )
 
 
@@ -183,7 +185,7 @@ def _of_one_person(inner: AggregateCall, argument: Column, asked: Asked) -> Iter
                     found.dataset,
                     found.column.column,
                     asked.call.at,
-                    _hint(rule, found.column.column),
+                    _hint(rule, found.column.column, asked.call),
                 )
 
 
@@ -204,12 +206,16 @@ def _value_hint(argument: Expression, asked: Asked) -> str:
         return "In COUNT a CASE has one branch, THEN a column, and no ELSE. Or use FILTER."
     if asked.call.function in _COUNTS:
         return "Count a column, or rows with COUNT(*)."
+    if asked.call.function not in ("sum", "avg"):
+        return "Aggregate a column, or LEAST, GREATEST or COALESCE of it and a number."
     return (
         "Aggregate a column, a·x + b with numbers, LEAST, GREATEST or COALESCE of it and a number, or a CASE of such."
     )
 
 
-def _hint(rule: AnalysisRule, column: str) -> str:
+def _hint(rule: AnalysisRule, column: str, call: AggregateCall) -> str:
+    if call.lifted and call.function == "count":
+        return f"What is added to each row of a SUM is added COUNT({column}) times: its owner would have to list count."
     listed = sorted(rule.column(column).aggregate)
     if listed:
         return f"Its owner allows {', '.join(_SQL.get(n, n.upper()) for n in listed)} of it."

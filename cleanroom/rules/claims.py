@@ -32,7 +32,7 @@ def claims_of(release: Aggregate, datasets: Datasets) -> frozenset[Claim]:
                         found |= determined(facts(below, datasets), as_keys(call))[2]
                         found |= set(_rows_single(call, below, datasets))
             case Filter():
-                found |= set(_matches_asked(relation))
+                found |= set(_matches_asked(relation, datasets))
     found |= counted_people(facts(release.input, datasets))[1]
     return frozenset(found)
 
@@ -65,10 +65,11 @@ def _rows_single(call: AggregateCall | WindowCall, below: Relation, datasets: Da
                 yield from known.closure(owners_of(value, known), matched=True)[1]
 
 
-def _matches_asked(relation: Filter) -> Iterator[Claim]:
+def _matches_asked(relation: Filter, datasets: Datasets) -> Iterator[Claim]:
     """That a column asked to be NULL is so for want of a match alone."""
     for node in walk(write_out(relation.predicate)):
         if isinstance(node, Call) and node.function == "is_null":
             for found in occurrences(node):
-                if not found.field.nullable:
+                declared = datasets[found.dataset].column(found.column.column)
+                if declared is not None and not declared.nullable:
                     yield Claim(found.dataset, (found.column.column,), unique=False)

@@ -9,7 +9,7 @@ from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.grain import Grain, at_least
 from cleanroom.domain.plan import Plan
 from cleanroom.domain.policy import AnalysisRule, ColumnRule, Policy, Use
-from cleanroom.rules.dates import boundary_of, grain_of, starts
+from cleanroom.rules.dates import boundary_of, grain_of, outwards, starts
 from cleanroom.rules.derived import Through, through, uncounted
 from cleanroom.rules.optional import optional_sources
 from cleanroom.rules.uses import (
@@ -103,6 +103,13 @@ def _judged(expression: Expression, use: str, plan: Plan, policy: Policy) -> Ite
     yield from uncounted(derived(expression), plan, policy)
 
 
+def fine_dates(expression: Expression, policy: Policy) -> Iterator[Finding]:
+    """What is wrong with reading a number off the expression's dates: each at the grain at which it may be grouped by."""
+    for found in occurrences(expression):
+        if found.field.type.is_moment and not _is_blocked(found, policy):
+            yield from _refused(found, policy, "group")
+
+
 def _asks_for_a_match(found: Occurrence, optional: frozenset[int]) -> bool:
     """`IS NULL` of a column of a side that may be missing, itself never NULL there: whether there is a match."""
     match found.around[-1] if found.around else None:
@@ -147,7 +154,7 @@ def _refused(found: Occurrence, policy: Policy, use: str, place: str | None = No
         yield Finding(code, message, found.dataset, name, at, _way_out(found) or _alternatives(rule, use))
     elif found.field.type.is_moment and not _at_grain(found, allowed.grain):
         message = f"{name} of {found.dataset} may be {words} at the {allowed.grain.value} or coarser."
-        yield Finding(code, message, found.dataset, name, at, _grain_hint(name, use, allowed.grain))
+        yield Finding(code, message, found.dataset, name, at, _grain_hint(name, place or use, allowed.grain))
 
 
 def _way_out(found: Occurrence) -> str | None:
@@ -162,7 +169,8 @@ def _way_out(found: Occurrence) -> str | None:
 def _at_grain(found: Occurrence, allowed: Grain) -> bool:
     if at_least(grain_of(found), allowed):
         return True
-    match found.around[-1] if found.around else None:
+    around = outwards(found)
+    match around[0] if around else None:
         case Call(function="is_null"):
             return True
     boundary = boundary_of(found)

@@ -18,7 +18,7 @@ def grain_of(occurrence: Occurrence) -> Grain:
     one that does not compare, can tell no more than it is given.
     """
     found = Grain.DAY if occurrence.field.type.kind is Kind.DATE else Grain.INSTANT
-    for node in _outwards(occurrence):
+    for node in outwards(occurrence):
         looks = _looks_at(node)
         if looks is None:
             break
@@ -29,7 +29,7 @@ def grain_of(occurrence: Occurrence) -> Grain:
 _CHOOSES = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
 
 
-def _outwards(occurrence: Occurrence) -> list[Around]:
+def outwards(occurrence: Occurrence) -> list[Around]:
     """What stands around the column from the inside out, less what takes one of its values as it is."""
     return [node for node in reversed(occurrence.around) if not _passes_on(node)]
 
@@ -81,7 +81,7 @@ def boundary_of(occurrence: Occurrence) -> tuple[str, Literal] | None:
     The comparison reads with the column on the left.
     """
     turned = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
-    around = _outwards(occurrence)
+    around = outwards(occurrence)
     match around[0] if around else None:
         case Call(function=name, arguments=(Column(), Literal() as literal)) if name in turned:
             return name, literal

@@ -12,6 +12,7 @@ from cleanroom.domain.policy import Policy
 from cleanroom.rules.uses import Around, Derived, Occurrence, Under
 
 _TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
+_NUMBERING = frozenset({"row_number", "rank", "dense_rank"})
 _COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in", "is_null"})
 
 
@@ -56,13 +57,23 @@ def through(found: Occurrence) -> Through | None:
 
 
 def uncounted(values: Iterable[Derived], plan: Plan, policy: Policy) -> Iterator[Finding]:
-    """A COUNT(*) within a unit leaves it only where every owner of its rows lets rows be counted."""
+    """A COUNT(*) within a unit, or a row's number, leaves it only where every owner of its rows lets rows be counted.
+
+    That a row is the first tells of no count.
+    """
     for value in values:
-        if value.call.function == "count_rows":
+        if value.call.function == "count_rows" or (value.call.function in _NUMBERING and not _is_first(value)):
             for relation in relations(plan.root):
                 match relation:
                     case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
                         yield from _uncounted(value, below, policy)
+
+
+def _is_first(value: Derived) -> bool:
+    match value.around[-1] if value.around else None:
+        case Call(function="eq" | "le", arguments=(Column(), Literal(value=1))):
+            return True
+    return False
 
 
 def _uncounted(value: Derived, below: Relation, policy: Policy) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cleanroom.domain.dependencies import Unit, determined, facts
 from cleanroom.domain.expression import AggregateCall, Field, Place, WindowCall
 from cleanroom.domain.finding import Finding, Question
-from cleanroom.domain.functions import AGGREGATES
+from cleanroom.domain.functions import AGGREGATES, WINDOWS
 from cleanroom.domain.plan import Aggregate, Plan, Relation, Window, relations, releases, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.rules.uses import per_unit_tables
@@ -79,6 +79,8 @@ def window_over_rows(plan: Plan, policy: Policy, question: Question) -> Iterator
         known = facts(window.input, policy.datasets)
         for call in (f.origin for f in window.calls):
             if isinstance(call, WindowCall):
+                if call.function not in _INSIDE:
+                    yield _not_there(call)
                 _, mixed, _ = determined(known, as_keys(call))
                 if mixed or not call.partition:
                     yield Finding(
@@ -87,6 +89,18 @@ def window_over_rows(plan: Plan, policy: Policy, question: Question) -> Iterator
                         at=call.at,
                         hint=_partition_hint(mixed),
                     )
+
+
+_INSIDE = frozenset(WINDOWS) - {"percent_rank", "cume_dist", "ntile"}
+
+
+def _not_there(call: WindowCall) -> Finding:
+    return Finding(
+        "window.over_rows",
+        f"{call.function.upper()} does not stand over rows of people.",
+        at=call.at,
+        hint=f"Inside a person: {', '.join(sorted(_INSIDE - {'count_rows'})).upper()}.",
+    )
 
 
 def _partition_hint(mixed: tuple[Unit, ...]) -> str:

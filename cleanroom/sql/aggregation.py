@@ -184,7 +184,7 @@ class Calls:
 
     def _read_window(self, node: exp.Expr, terms: Terms) -> WindowCall | None:
         self.resolution.read_whole(node, "this", "partition_by", "order", "spec", "over")
-        inner = Terms(terms.resolution, terms.scope, "a window", aggregate=terms.aggregate)
+        inner = Terms(terms.resolution, terms.scope, "a window", aliases=terms.aliases, aggregate=terms.aggregate)
         read = _window_function(node.this, inner, self)
         partition = tuple(self.settle(translate(part, inner)) for part in node.args.get("partition_by") or [])
         order = tuple(
@@ -250,7 +250,8 @@ def read_aggregate(node: exp.Expr, terms: Terms) -> AggregateCall | None:
             terms.resolution.read_whole(node, "this")
             return AggregateCall("count_distinct", translate(node.this, terms), place_of(node))
         case exp.CountIf():
-            terms.resolution.read_whole(node, "this")
+            # Over rows that are NULL throughout it is 0 in every reader's dialect; the parser notes where it says so.
+            terms.resolution.read_whole(node, "this", "zero_on_all_null")
             return AggregateCall("count_rows", None, place_of(node), condition(node.this, terms))
     name = _AGGREGATES.get(type(node))
     if name is None:

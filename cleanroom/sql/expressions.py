@@ -280,6 +280,9 @@ def _is(node: exp.Expr, terms: Terms) -> Expression:
 
 
 def _in(node: exp.Expr, terms: Terms) -> Expression:
+    if node.args.get("query") is not None:
+        hint = "IN (SELECT …) stands in WHERE, joined to the rest by AND, with NOT before it at most."
+        return terms.resolution.unsupported(node, "IN (SELECT …) in this place", hint)
     terms.resolution.read_whole(node, "this", "expressions")
     items = node.args.get("expressions") or []
     value = translate(node.this, terms)
@@ -353,6 +356,7 @@ def _log(node: exp.Expr, terms: Terms) -> Expression:
 _HINTS: dict[type[exp.Expr], str] = {
     exp.Star: "Name the columns.",
     exp.Subquery: "Write the sub-query as a common table expression and join it.",
+    exp.Exists: "EXISTS (SELECT …) stands in WHERE, joined to the rest by AND, with NOT before it at most.",
     exp.Anonymous: "See the language page for the functions that are known.",
 }
 

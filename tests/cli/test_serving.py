@@ -131,12 +131,12 @@ def test_a_table_is_printed_with_its_number_of_rows(asking: Callable[..., Ran]) 
     ran = asking("--sql", ANSWERED)
     assert ran.code == 0
     assert ran.out.splitlines()[0].split() == ["ad_format", "assets"]
-    assert ran.out.splitlines()[-1] == "(4 rows)"
+    assert ran.out.splitlines()[-2:] == ["(4 rows)", "Groups of fewer than 2 people are left out."]
 
 
 def test_the_statement_may_come_from_a_file(asking: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "q.sql").write_text(ANSWERED)
-    assert asking("--file", tmp_path / "q.sql").out.endswith("(4 rows)\n")
+    assert asking("--file", tmp_path / "q.sql").out.endswith("(4 rows)\nGroups of fewer than 2 people are left out.\n")
 
 
 def test_every_format_holds_the_same_rows(asking: Callable[..., Ran], tmp_path: Path) -> None:
