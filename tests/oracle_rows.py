@@ -90,6 +90,12 @@ class People:
 
     def __init__(self, root: Relation, datasets: Datasets) -> None:
         self.scans = tuple(sorted(_behind(root), key=lambda scan: scan.source))
+        self.looked_up = frozenset(
+            scan.source
+            for join in relations(root)
+            if isinstance(join, Join) and join.kind is JoinKind.SEMI
+            for scan in scans(join.right)
+        )
         self.columns = tuple((scan, unit.name) for scan in self.scans for unit in scan.units)
         self._rows = {scan.source: datasets[scan.dataset] for scan in self.scans}
 
@@ -303,8 +309,9 @@ def _added_up(expression: Expression) -> Iterator[Field]:
 
 
 def _assert_one_person(people: People, paths: Sequence[Path], what: str) -> None:
+    """Of every source whose rows these are: who was merely looked up by a semi-join may be several to one key."""
     for scan, column in people.columns:
-        count = len(people.units(scan, column, paths))
+        count = 0 if scan.source in people.looked_up else len(people.units(scan, column, paths))
         assert count <= 1, f"{what} mixes {count} {column} of {scan.dataset}"
 
 
