@@ -60,6 +60,10 @@ class Example:
     def page(self) -> str:
         return self.place.split()[0]
 
+    @property
+    def heading(self) -> str:
+        return self.place.partition(" ")[2]
+
     def judge(self) -> Verdict:
         return judge_query(
             request(self.sql, self.collaboration, self.runner, self.dialect), policy_of(self.collaboration)
@@ -110,6 +114,7 @@ def _named(example: Example) -> str:
 @pytest.mark.parametrize("example", REFUSED, ids=_named)
 def test_a_refused_example_is_refused_for_what_the_page_says(example: Example) -> None:
     assert {finding.code for finding in example.judge().findings} == example.codes
+    assert example.heading in {"", *example.codes}
 
 
 @pytest.fixture(scope="module")
@@ -161,10 +166,10 @@ def test_a_refused_example_says_by_which_codes() -> None:
 
 def test_every_rule_of_the_owners_has_an_accepted_example_beside_the_refused_one() -> None:
     section = (DOCS / "rules.md").read_text().split("## Rules of the owners")[1].split("\n## ")[0]
-    shown = {example.place.split()[1]: set[str]() for example in EXAMPLES if example.page == "rules.md"}
+    shown = {example.heading: set[str]() for example in EXAMPLES if example.page == "rules.md"}
     for example in EXAMPLES:
         if example.page == "rules.md":
-            shown[example.place.split()[1]].add(example.said)
+            shown[example.heading].add(example.said)
     lacking = {code for code in HEADING.findall(section) if shown.get(code) != {"accepted", "refused"}}
     # No text shows these: such a dataset cannot be named, and the samples name the same receiver everywhere.
     assert lacking == {"rule.missing", "receiver.none"}
