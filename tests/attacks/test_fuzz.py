@@ -12,7 +12,7 @@ from cleanroom.domain.expression import Value
 from cleanroom.domain.policy import Policy, SmallGroups
 from cleanroom.rules import approve
 from tests.judged import check, judged, released
-from tests.random_tables import CUSTOMERS, Rows, Scenario
+from tests.random_tables import CUSTOMERS, Rows, Scenario, loosened
 from tests.test_oracle import MANY, K, customers, orders, rules, tables
 
 
@@ -95,3 +95,14 @@ def test_a_total_and_a_column_that_asks_for_more_people(tmp_path: Path) -> None:
     data = tables(customers((4, "north"), (K, "south")))
     sql = "SELECT region, AVG(lifetime_value) FROM retailer.customers GROUP BY ROLLUP (region)"
     assert rows_of(sql, data, policy, tmp_path) == [[("north", 3.75), ("south", None)], [(None,)]]
+
+
+def test_a_match_is_asked_for_by_a_key_that_its_owner_lets_be_null(tmp_path: Path) -> None:
+    """Rows that belong to nobody are in no scan: no promise of the owner is needed, and none is checked."""
+    policy = loosened(rules(K), K)
+    bought = [*orders(*MANY), {**orders(("toys",))[0], "user_id": None}]
+    sql = (
+        "SELECT COUNT(*) FROM retailer.orders o RIGHT JOIN retailer.customers c ON o.user_id = c.user_id"
+        " WHERE o.user_id IS NOT NULL"
+    )
+    assert rows_of(sql, tables(customers((9, "north")), bought), policy, tmp_path) == [[(5,)]]
