@@ -15,7 +15,7 @@ from cleanroom.broker import judge_query, run
 from cleanroom.domain.expression import SourceColumn, Value
 from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, relations, scans
+from cleanroom.domain.plan import scans
 from cleanroom.domain.policy import Policy, SmallGroups
 from cleanroom.domain.ports import FileSource
 from cleanroom.domain.steps import ExecutablePlan, ReleasedTable
@@ -169,13 +169,3 @@ def _let_in(row: Mapping[str, Value], name: DatasetName, verdict: Verdict) -> bo
     values = {f.id: row[f.origin.column] for f in scan.fields if isinstance(f.origin, SourceColumn)}
     allowed = scan.row_filter is None or evaluate(scan.row_filter, values) is True
     return allowed and all(values[unit.id] is not None for unit in scan.units)
-
-
-def shapes(verdict: Verdict) -> set[str]:
-    """The kinds of relation that an accepted query's people's rows went through."""
-    assert verdict.plan is not None
-    found = set()
-    for relation in relations(verdict.plan.root):
-        if not relation.released or isinstance(relation, Aggregate):
-            found.add(type(relation).__name__)
-    return found

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cleanroom.domain.expression import Case, Column, Expression, Field, Literal, SourceColumn, Value, walk
 from cleanroom.domain.identifiers import SourceId
-from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, inputs_of, relations, scans
+from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, relations, scans
 from cleanroom.domain.steps import column_name
 from cleanroom.engines.memory_expressions import evaluate
 from tests.oracle_rows import (
@@ -177,8 +177,7 @@ def is_conditional(measure: Field) -> bool:
 
 
 def is_simple(released: Released) -> bool:
-    """Whether all that is withheld is withheld for a reason of sections 3's plain kind: no removals, grains, options,
-    semi-joins or values of single people, no clamp and no CASE."""
+    """Whether all that is withheld is withheld for people or atoms too small: inner joins of rows alone, no CASE, no clamp."""
     joins = {r.kind for r in relations(released.aggregate.input) if isinstance(r, Join)}
     plain_relations = not any(isinstance(r, Aggregate) for r in relations(released.aggregate.input))
     arguments = [
@@ -210,13 +209,6 @@ def anti_joins(relation: Relation) -> Iterator[Join]:
     for below in relations(relation):
         if isinstance(below, Join) and below.kind is JoinKind.ANTI:
             yield below
-
-
-def depth_first(relation: Relation) -> Iterator[Relation]:
-    """The relation and everything below it, from the top."""
-    yield relation
-    for below in inputs_of(relation):
-        yield from depth_first(below)
 
 
 # --- brute force ---------------------------------------------------------------------------------------------------
