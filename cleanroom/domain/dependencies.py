@@ -52,7 +52,7 @@ class Facts:
     """What is known of a private relation.
 
     `rows`: one row of the relation is one of each of these. `owners`: of which of them a column is a value, by field id.
-    `present`: columns that are never NULL, unless all of their row is; with the promise that this rests on, if it does.
+    `present`: columns that are never NULL, unless all of their row is; with the one whose promise this rests on, if it does.
     `matches`: what rows that may be missing determine where they are there: their match.
     `numbered`: what ROW_NUMBER() = 1 would make unique, by the number's field id: (partition, rows).
     `scans`: the scans that a row is made of, by the row's node. `optional`: the rows that may be missing, all NULL.
@@ -62,7 +62,7 @@ class Facts:
     units: tuple[Unit, ...]
     dependencies: tuple[Dependency, ...]
     equal: tuple[tuple[Node, Node], ...]
-    present: Mapping[Node, Claim | None]
+    present: Mapping[Node, SourceColumn | None]
     owners: Mapping[int, frozenset[Node]]
     scans: Mapping[Node, tuple[Scan, ...]]
     numbered: Mapping[int, tuple[frozenset[Node], frozenset[Node]]] = field(default_factory=dict)
@@ -88,9 +88,14 @@ class Facts:
                     known |= step.end
                     claims |= step.claims
                     if step.unless_null:
-                        claims |= {c for node in step.start if (c := self.present[node]) is not None}
+                        claims |= {promise for node in step.start for promise in self._promised(node)}
                     changed = True
         return frozenset(known), frozenset(claims)
+
+    def _promised(self, present: Node) -> Iterator[Claim]:
+        found = self.present[present]
+        if found is not None:
+            yield Claim(found.dataset, (found.column,), unique=False)
 
     def _all_present(self, step: Dependency) -> bool:
         return all(node in self.present for node in step.start)
@@ -149,23 +154,24 @@ def is_per_unit(relation: Relation, keys: tuple[Field, ...], datasets: Datasets)
 
 def _scan(scan: Scan, datasets: Datasets) -> Facts:
     row: Node = ("row", -scan.source)
+    rows = frozenset({row})
     named = {f.name: column(f) for f in scan.fields}
-    dependencies = [Dependency(frozenset({row}), frozenset(named.values()))]
+    dependencies = [Dependency(rows, frozenset(named.values()))]
     for unique in datasets[scan.dataset].unique:
         start = frozenset(named[name] for name in unique)
         claim = Claim(scan.dataset, unique, unique=True)
-        dependencies.append(Dependency(start, frozenset({row}), frozenset({claim}), unless_null=True))
-    present: dict[Node, Claim | None] = {
-        column(f): Claim(scan.dataset, (f.name,), unique=False) for f in scan.fields if not f.nullable
+        dependencies.append(Dependency(start, rows, frozenset({claim}), unless_null=True))
+    present: dict[Node, SourceColumn | None] = {
+        named[f.name]: f.origin for f in scan.fields if not f.nullable and isinstance(f.origin, SourceColumn)
     }
     present |= {column(unit): None for unit in scan.units}
     return Facts(
-        rows=frozenset({row}),
+        rows=rows,
         units=tuple(Unit(unit, scan) for unit in scan.units),
         dependencies=tuple(dependencies),
         equal=(),
         present=present,
-        owners={f.id: frozenset({row}) for f in scan.fields},
+        owners=dict.fromkeys((f.id for f in scan.fields), rows),
         scans={row: (scan,)},
     )
 

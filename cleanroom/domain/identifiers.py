@@ -27,4 +27,4 @@ def owner_of(dataset: DatasetName) -> PartnerName:
 
 def fold(name: str) -> str:
     """The name as engines compare it: ASCII letters in lower case, every other character as it is."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
+    return name.lower() if name.isascii() else "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)

@@ -221,17 +221,16 @@ def inputs_of(relation: Relation) -> tuple[Relation, ...]:
 
 def relations(root: Relation) -> Iterator[Relation]:
     """The relation and everything below it, each node once, inputs first."""
-    seen: set[int] = set()
+    found: dict[int, Relation] = {}
 
-    def visit(relation: Relation) -> Iterator[Relation]:
-        if id(relation) in seen:
-            return
-        seen.add(id(relation))
+    def visit(relation: Relation) -> None:
         for below in inputs_of(relation):
-            yield from visit(below)
-        yield relation
+            if id(below) not in found:
+                visit(below)
+        found[id(relation)] = relation
 
-    return visit(root)
+    visit(root)
+    return iter(found.values())
 
 
 def scans(root: Relation) -> tuple[Scan, ...]:
