@@ -25,6 +25,7 @@ from cleanroom.rules.outputs import output_not_aggregate, rows_chosen
 from cleanroom.rules.overlap import release_overlap
 from cleanroom.rules.per_unit import unit_lost, unit_not_allowed, window_over_rows
 from cleanroom.rules.repeats import join_repeats_rows
+from cleanroom.rules.size import sql_too_large
 
 Rule = Callable[[Plan, Policy, Question], Iterable[Finding]]
 
@@ -46,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     join_required,
     join_repeats_rows,
     release_overlap,
+    sql_too_large,
     rows_chosen,
     window_over_rows,
 )

@@ -14,15 +14,16 @@ from cleanroom.domain.expression import (
     Literal,
     SourceColumn,
     inputs,
+    walk,
 )
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.plan import Aggregate, Plan, scans
+from cleanroom.domain.plan import Aggregate, Plan, releases, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
 from cleanroom.rules.columns import fine_dates
 from cleanroom.rules.derived import through, uncounted
-from cleanroom.rules.uses import derived, measures, occurrences, source_column, write_out
+from cleanroom.rules.uses import derived, measures, occurrences, per_unit_tables, source_column, write_out
 
 _SQL = {"count_rows": "COUNT(*)", "count_distinct": "COUNT(DISTINCT …)"}
 _COUNTS = ("count", "count_distinct")
@@ -65,6 +66,51 @@ def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Ite
         bare = all(isinstance(write_out(part), Column) for part in inputs(call))
         if call.condition is not None or call.lifted or not bare:
             yield from _only_columns(asked)
+        if call.second is not None:
+            yield from _of_one_row(asked)
+    for release in releases(plan.root):
+        yield from _conditions_inside(release)
+    for table in per_unit_tables(plan):
+        for call in (measure.origin for measure in table.measures):
+            if isinstance(call, AggregateCall) and not call.hidden and _chooses(call):
+                yield from _only_columns(Asked(call, table, plan, policy))
+
+
+def _chooses(call: AggregateCall) -> bool:
+    """Whether the aggregate takes some rows, or values made of them, rather than a column as it is read."""
+    argument = None if call.argument is None else write_out(call.argument)
+    cases = argument is not None and any(isinstance(node, Case) for node in walk(argument))
+    sums = call.function in ("sum", "avg", *_COUNTS) and not isinstance(argument, Column | None)
+    return call.condition is not None or cases or sums
+
+
+def _of_one_row(asked: Asked) -> Iterator[Finding]:
+    """Both columns of CORR and COVAR stand in one row of one dataset: a product with another's picks out a person."""
+    read = {found.column.source for part in inputs(asked.call) for found in occurrences(part)}
+    if len(read) > 1:
+        yield Finding(
+            "aggregate.not_allowed",
+            f"{asked.shown} of columns of two datasets is not allowed.",
+            at=asked.call.at,
+            hint="Both columns must be read from one dataset.",
+        )
+
+
+def _conditions_inside(release: Aggregate) -> Iterator[Finding]:
+    """Values of one person that take different rows each cross in ways that nothing counts: one such condition, not more."""
+    found = {}
+    for call in (measure.origin for measure in release.measures):
+        for part in inputs(call):
+            for value in derived(part):
+                if isinstance(value.call, AggregateCall) and value.call.among is not None:
+                    found[value.call.among[0]] = value.call
+    if len(found) > 1:
+        yield Finding(
+            "aggregate.not_allowed",
+            "Values of one person under different conditions are not aggregated side by side.",
+            at=list(found.values())[-1].at,
+            hint="Keep one such condition in an answer, or put the conditions on the aggregates of the groups, with FILTER.",
+        )
 
 
 def _only_columns(asked: Asked) -> Iterator[Finding]:

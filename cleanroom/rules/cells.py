@@ -15,6 +15,7 @@ from cleanroom.domain.expression import (
     Expression,
     Field,
     Literal,
+    children,
     fields_of,
     inputs,
 )
@@ -109,6 +110,9 @@ def _splits(argument: Expression) -> Iterator[Expression]:
                 if name != "coalesce":
                     beyond = "gt" if name == "least" else "lt"
                     yield from (Call(beyond, (value, bound), BOOLEAN) for bound in parts if isinstance(bound, Literal))
+        case _:
+            for part in children(argument):
+                yield from _splits(part)
 
 
 def _matches(call: AggregateCall, known: Facts) -> Iterator[Expression]:

@@ -62,7 +62,9 @@ def _rows_single(call: AggregateCall | WindowCall, below: Relation, datasets: Da
         values = (call.argument, call.second) if isinstance(call, AggregateCall) else call.arguments[:1]
         for value in values:
             if value is not None:
-                yield from known.closure(owners_of(value, known), matched=True)[1]
+                owners = owners_of(value, known)
+                for start in (owners, *(frozenset({row}) for row in sorted(owners))):
+                    yield from known.closure(start, matched=True)[1]
 
 
 def _matches_asked(relation: Filter, datasets: Datasets) -> Iterator[Claim]:

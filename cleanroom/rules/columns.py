@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cleanroom.domain.expression import Call, Expression, Place, inputs
+from cleanroom.domain.dependencies import column, facts
+from cleanroom.domain.expression import Call, Column, Expression, Place, inputs
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.grain import Grain, at_least
 from cleanroom.domain.plan import Plan
 from cleanroom.domain.policy import AnalysisRule, ColumnRule, Policy, Use
 from cleanroom.rules.dates import boundary_of, grain_of, outwards, starts
 from cleanroom.rules.derived import Through, through, uncounted
-from cleanroom.rules.optional import optional_sources
+from cleanroom.rules.optional import always_there
 from cleanroom.rules.uses import (
     Occurrence,
     all_mentions,
@@ -20,6 +21,9 @@ from cleanroom.rules.uses import (
     group_keys,
     occurrences,
     predicates,
+    rows_parted,
+    source_column,
+    write_out,
 )
 
 _USES = {"group": ("column.not_groupable", "grouped by"), "filter": ("column.not_filterable", "filtered on")}
@@ -43,10 +47,28 @@ def column_not_groupable(plan: Plan, policy: Policy, question: Question) -> Iter
     """Every column that a group key is made from may be grouped by, a date at its grain or coarser.
 
     A value computed within a privacy unit may be a key where it tells no more than its columns' keys would, or counts.
+    What parts the rows of one person is a key too, unless it is a join column or has one value for each person; what
+    orders them is a column as it is read, or made of such keys.
     """
     for _, key in group_keys(plan):
         for part in inputs(key.origin):
             yield from _judged(part, "group", plan, policy)
+    for below, parting, ordering in rows_parted(plan):
+        known = facts(below, policy.datasets)
+        persons = frozenset(column(unit.field) for unit in known.units)
+        one_value, _ = known.closure(persons)
+        for part in parting:
+            if not (isinstance(part, Column) and (column(part.field) in one_value or _is_join_column(part, policy))):
+                yield from _judged(part, "group", plan, policy)
+        for part in ordering:
+            if not isinstance(write_out(part), Column):
+                yield from _judged(part, "group", plan, policy)
+
+
+def _is_join_column(part: Column, policy: Policy) -> bool:
+    found = source_column(part)
+    rule = None if found is None else policy.rules.get(found[0].dataset)
+    return found is not None and rule is not None and rule.column(found[0].column).join
 
 
 def column_not_filterable(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
@@ -91,7 +113,7 @@ def _is_filterable_date(found: Occurrence, policy: Policy) -> bool:
 
 def _judged(expression: Expression, use: str, plan: Plan, policy: Policy) -> Iterator[Finding]:
     """What is wrong with using the expression so: "group" as a key, "filter" in a condition."""
-    optional = optional_sources(plan)
+    optional = always_there(plan)
     for found in occurrences(expression):
         if _is_blocked(found, policy) or _asks_for_a_match(found, optional):
             continue
@@ -114,27 +136,27 @@ def _asks_for_a_match(found: Occurrence, optional: frozenset[int]) -> bool:
     """`IS NULL` of a column of a side that may be missing, itself never NULL there: whether there is a match."""
     match found.around[-1] if found.around else None:
         case Call(function="is_null"):
-            return found.column.source in optional and not found.field.nullable
+            return found.field.id in optional
     return False
 
 
 def _leaves(found: Occurrence, way: Through, policy: Policy) -> bool:
     """Whether this per-unit value may leave as a key or in a condition although the column might not be a key itself."""
-    column = policy.rules[found.dataset].column(found.column.column)
+    rule = policy.rules[found.dataset].column(found.column.column)
     match way.call.function:
-        case _ if way.conditional:
+        case _ if way.conditional or not way.bare:
             return False
         case "count":
-            return "count" in column.aggregate
+            return "count" in rule.aggregate
         case "count_distinct":
-            return _is_key(column) and "count_distinct" in column.aggregate
+            return _is_key(rule) and "count_distinct" in rule.aggregate
         case "sum" | "avg" as name:
-            return name in column.aggregate and (way.only_compared or _is_key(column))
+            return name in rule.aggregate and (way.only_compared or _is_key(rule))
     return False
 
 
-def _is_key(column: ColumnRule) -> bool:
-    return column.group is not None and not column.join
+def _is_key(rule: ColumnRule) -> bool:
+    return rule.group is not None and not rule.join
 
 
 def _is_blocked(found: Occurrence, policy: Policy) -> bool:

@@ -20,12 +20,13 @@ _COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in", "is_null"})
 class Through:
     """How a column's value got out of its unit. `outside` is what stands around the per-unit value.
 
-    `conditional`: it only decided which rows the aggregate took.
+    `conditional`: it only decided which rows the aggregate took. `bare`: the column itself is what was aggregated.
     """
 
     call: AggregateCall | WindowCall
     outside: tuple[Around, ...]
     conditional: bool = False
+    bare: bool = True
 
     @property
     def takes_a_value(self) -> bool:
@@ -50,7 +51,8 @@ def through(found: Occurrence) -> Through | None:
     for index in range(len(found.around) - 1, -1, -1):
         match found.around[index]:
             case AggregateCall() | WindowCall() as call:
-                return Through(call, found.around[:index])
+                bare = all(isinstance(node, Column) for node in found.around[index + 1 :])
+                return Through(call, found.around[:index], bare=bare)
             case Under(call=call):
                 return Through(call, found.around[:index], conditional=True)
     return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cleanroom.domain.expression import Column, SourceColumn
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.identifiers import DatasetName, SourceId, owner_of
-from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Scan, relations, releases, scans
+from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Relation, Scan, inputs_of, releases, scans
 from cleanroom.domain.policy import JoinRequirement, Policy
 from cleanroom.rules.uses import joins, source_column
 
@@ -36,16 +36,23 @@ def join_not_allowed(plan: Plan, policy: Policy, question: Question) -> Iterator
             yield from _listed(pairs, join, plan, policy)
 
 
-_WORDS = {JoinKind.LEFT: "LEFT", JoinKind.SEMI: "SEMI", JoinKind.ANTI: "ANTI", JoinKind.FULL: "FULL"}
+_WORDS = {
+    JoinKind.INNER: "INNER",
+    JoinKind.LEFT: "LEFT",
+    JoinKind.SEMI: "SEMI",
+    JoinKind.ANTI: "ANTI",
+    JoinKind.FULL: "FULL",
+}
 
 
 def _unlisted_kind(join: Join, policy: Policy) -> Iterator[Finding]:
     """The owners of both sides list the kind; IN and EXISTS are SEMI joins, NOT IN and NOT EXISTS are ANTI joins."""
-    if join.kind is JoinKind.INNER:
-        return
     ends = [found for pair in join.keys for column in pair if (found := source_column(column)) is not None]
     sides = [*scans(join.left), *scans(join.right)] if not ends else []
-    for name in dict.fromkeys([*(column.dataset for column, _ in ends), *(scan.dataset for scan in sides)]):
+    names = dict.fromkeys([*(column.dataset for column, _ in ends), *(scan.dataset for scan in sides)])
+    if join.kind is JoinKind.INNER and len(names) < 2:
+        return  # a dataset meets itself on its own unit, whatever its owner lists
+    for name in names:
         rule = policy.rules.get(name)
         if rule is not None and join.kind.value not in rule.joins.kinds:
             yield Finding(
@@ -154,22 +161,30 @@ def join_required(plan: Plan, policy: Policy, question: Question) -> Iterator[Fi
 
 def _linked(scan: Scan, release: Aggregate) -> set[DatasetName]:
     """The datasets that every row of the scan which gets into the release has a match in."""
-    linked = {scan.source}
-    found = [join for join in relations(release.input) if isinstance(join, Join)]
-    while more := {source for join in found for source in _through(join, linked)} - linked:
-        linked |= more
-    return {s.dataset for s in scans(release.input) if s.source in linked and s.source != scan.source}
+    beside = _beside(release.input)[0].get(scan.source, frozenset())
+    return {s.dataset for s in scans(release.input) if s.source in beside and s.source != scan.source}
 
 
-def _through(join: Join, linked: set[SourceId]) -> set[SourceId]:
-    """The sources that rows of the linked ones have a match in by this join. A LEFT join gives its right rows one."""
-    left, right = ({s.source for s in scans(side)} for side in (join.left, join.right))
-    match join.kind:
-        case JoinKind.INNER | JoinKind.SEMI:
-            return left | right if linked & (left | right) else set()
-        case JoinKind.LEFT:
-            return left if linked & right else set()
-    return set()
+def _beside(relation: Relation) -> tuple[dict[SourceId, frozenset[SourceId]], frozenset[SourceId]]:
+    """For each source those that are there wherever it is, and the sources that are there in every row."""
+    match relation:
+        case Scan(source=source):
+            return {source: frozenset({source})}, frozenset({source})
+        case Join(left=left, right=right, kind=kind, keys=keys):
+            mine, always = _beside(left)
+            theirs, other = _beside(right)
+            asked = frozenset(f[0].source for pair in keys for c in pair if (f := source_column(c)) is not None)
+            match kind:
+                case JoinKind.INNER | JoinKind.SEMI:
+                    both = {**mine, **theirs}
+                    every = frozenset(t for s in always | other | asked for t in both.get(s, frozenset()))
+                    return {s: found | every for s, found in both.items()}, every
+                case JoinKind.LEFT:
+                    return {**mine, **{s: found | other | always for s, found in theirs.items()}}, always
+                case _:
+                    return {**theirs, **mine}, always
+    below = [_beside(inner) for inner in inputs_of(relation)]
+    return below[0] if len(below) == 1 else ({}, frozenset())
 
 
 def _unmet(scan: Scan, linked: set[DatasetName], read: set[DatasetName], policy: Policy) -> str | None:

@@ -10,9 +10,11 @@ from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Plan, Relat
 from cleanroom.rules.uses import sources_read
 
 
-def optional_sources(plan: Plan) -> frozenset[int]:
-    """The sources on the side of a LEFT join that may be missing, anywhere in the plan."""
-    return frozenset(source for relation in relations(plan.root) for source in _missing(relation))
+def always_there(plan: Plan) -> frozenset[int]:
+    """The columns, by id, of sources that a LEFT join may miss which are never NULL where their row is there."""
+    optional = {source for relation in relations(plan.root) for source in _missing(relation)}
+    found = (scan for scan in scans(plan.root) if scan.source in optional)
+    return frozenset(field.id for scan in found for field in scan.fields if not field.nullable)
 
 
 def _missing(relation: Relation) -> frozenset[SourceId]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from cleanroom.domain.dependencies import Facts, column, facts
 from cleanroom.domain.expression import AggregateCall, inputs
@@ -10,7 +11,7 @@ from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.identifiers import DatasetName, SourceId
 from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Scan, relations, releases, scans
 from cleanroom.domain.policy import Policy
-from cleanroom.domain.steps import Claim
+from cleanroom.domain.steps import Claim, contains
 from cleanroom.rules.cells import condition_of
 from cleanroom.rules.populations import families, in_words_of
 from cleanroom.rules.uses import derived, occurrences
@@ -44,6 +45,8 @@ def _unchecked(family: tuple[Aggregate, ...], policy: Policy) -> Iterator[Findin
     scan = scans(first.input)[0]
     if any(in_words_of(release, other) is None for release in family for other in family):
         yield _overlap(scan, "is read by several aggregate queries of one answer whose groups do not compare")
+    if _crossing(family):
+        yield _overlap(scan, "is grouped in ways that cross each other, and not by both at once")
     conditional = any(
         condition_of(m.origin, facts(release.input, policy.datasets)) is not None
         for release in family
@@ -59,6 +62,20 @@ def _unchecked(family: tuple[Aggregate, ...], policy: Policy) -> Iterator[Findin
             at=first.at or scan.at,
             hint="At several grains use aggregates of columns that are never NULL, without FILTER, CASE, LEFT JOIN and NOT IN.",
         )
+
+
+def _crossing(family: tuple[Aggregate, ...]) -> bool:
+    """Whether two releases are grouped so that neither's groups are made of the other's, and none by the keys of both.
+
+    Where groups of both meet there may be few people, whom only a release by all of these keys would count.
+    """
+    sets = [keys for release in family if (keys := in_words_of(family[0], release)) is not None]
+    for one, other in combinations(sets, 2):
+        if not contains(one, other) and not contains(other, one):
+            both = (*one, *(key for key in other if not contains(one, (key,))))
+            if not any(contains(keys, both) and contains(both, keys) for keys in sets):
+                return True
+    return False
 
 
 def _feeding(release: Aggregate, known: Facts) -> tuple[Scan, ...]:

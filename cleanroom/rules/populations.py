@@ -18,14 +18,31 @@ from cleanroom.domain.expression import (
     SourceColumn,
     WindowCall,
 )
-from cleanroom.domain.plan import Aggregate, Filter, Join, Plan, Project, Relation, Scan, Window, carried, releases
+from cleanroom.domain.plan import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Relation,
+    Scan,
+    Window,
+    carried,
+    relations,
+    releases,
+)
 
 
 @dataclass(slots=True)
 class _Names:
-    """Numbers for the scans and per-unit tables of one population, in the order in which they are met."""
+    """Numbers for the scans of one population, in the order in which they are met.
+
+    `below`: over which rows each aggregate and window of the population is computed, by its field's id.
+    """
 
     sources: dict[int, int] = field(default_factory=dict)
+    below: dict[int, Relation] = field(default_factory=dict)
+    known: dict[int, Hashable] = field(default_factory=dict)
 
     def of(self, source: int) -> int:
         return self.sources.setdefault(source, len(self.sources))
@@ -45,6 +62,10 @@ class Population:
 
 def population(relation: Relation) -> Population:
     names = _Names()
+    for found in relations(relation):
+        match found:
+            case Aggregate(measures=made) | Window(calls=made):
+                names.below |= {made_field.id: found.input for made_field in made}
     return Population(_rows(relation, names), names)
 
 
@@ -110,6 +131,12 @@ def _all_said(
 
 def _rows(relation: Relation, names: _Names) -> Hashable:
     """What decides which rows there are; projections and windows decide nothing."""
+    if id(relation) not in names.known:
+        names.known[id(relation)] = _rows_of(relation, names)
+    return names.known[id(relation)]
+
+
+def _rows_of(relation: Relation, names: _Names) -> Hashable:
     match relation:
         case Scan(source=source, dataset=dataset):
             return ("scan", names.of(source), dataset)
@@ -165,16 +192,22 @@ def _meaning(expression: Expression, names: _Names) -> Hashable:
             return ("missing", id(expression))
 
 
+def _computed_over(found: Field, names: _Names) -> Hashable:
+    """The rows that an aggregate or window looks at: the same call over others is another value."""
+    below = names.below.get(found.id)
+    return ("nothing known", found.id) if below is None else _rows(below, names)
+
+
 def _of_field(found: Field, names: _Names) -> Hashable:
     match found.origin:
         case SourceColumn(source=source, column=column):
             return ("column", names.of(source), column)
         case AggregateCall(function=function, argument=argument, condition=condition, second=second):
             parts = (None if part is None else _meaning(part, names) for part in (argument, condition, second))
-            return ("aggregate", function, *parts)
+            return ("aggregate", function, *parts, _computed_over(found, names))
         case WindowCall(function=function, arguments=arguments, partition=partition, order=order, frame=frame):
             sort = tuple((_meaning(key.expression, names), key.descending, key.nulls_first) for key in order)
             inside = tuple(_meaning(part, names) for part in (*arguments, *partition))
-            return ("window", function, len(arguments), inside, sort, frame)
+            return ("window", function, len(arguments), inside, sort, frame, _computed_over(found, names))
         case origin:
             return _meaning(origin, names)

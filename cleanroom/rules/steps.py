@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cleanroom.domain.dependencies import Facts, column, facts
+from cleanroom.domain.dependencies import Datasets, Facts, column, facts
 from cleanroom.domain.expression import (
     AggregateCall,
+    Call,
     Column,
     Expression,
     Field,
     SortKey,
+    SourceColumn,
     Value,
     WindowCall,
-    fields_of,
     inputs,
 )
+from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import (
     Aggregate,
     Filter,
@@ -35,11 +37,11 @@ from cleanroom.domain.plan import (
 )
 from cleanroom.domain.policy import Policy, SmallGroups
 from cleanroom.domain.steps import ConditionalCell, PrivateStep, Removal, contains
-from cleanroom.domain.types import Kind
+from cleanroom.domain.types import BOOLEAN, Kind
 from cleanroom.rules.cells import condition_of
 from cleanroom.rules.optional import asked_sources
 from cleanroom.rules.populations import in_words_of
-from cleanroom.rules.uses import occurrences, source_column
+from cleanroom.rules.uses import mentions, occurrences, source_column, sources_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,17 @@ def private_step(
     table: str, release: Aggregate, family: Sequence[Aggregate], policy: Policy, minimum: int
 ) -> PrivateStep:
     """The step of one release; `family` are the releases over the same rows, itself among them."""
+    read = frozenset(column for member in family for column in _read(member))
     known = facts(release.input, policy.datasets)
     units = _counted_units(known)
     optional = frozenset(unit.field for unit in known.units if unit.optional)
     asked = asked_sources(release)
     cells = _cells(release, known)
-    removals = tuple(_removals(release))
+    removals = tuple(_removals(release, policy.datasets))
     finer, beside = _grains(release, family)
     small, public = _small_groups(release, policy)
     alone = len(family) == 1 and not removals
-    settled = replace(release, input=_settled(release.input, _read(release, cells, units)))
+    settled = replace(release, input=_settled(release.input, read))
     return PrivateStep(
         table=table,
         aggregate=settled,
@@ -109,30 +112,42 @@ def _cells(release: Aggregate, known: Facts) -> _Cells:
     return _Cells(tuple(conditions), tuple(cells))
 
 
-def _removals(release: Aggregate) -> Iterator[Removal]:
-    """For each anti-join below: the release's rows with those who have a match in its place."""
+def _removals(release: Aggregate, datasets: Datasets) -> Iterator[Removal]:
+    """For each anti-join below, and each condition on a match that may be missing: the rows of those who have a match."""
     for node in relations(release.input):
-        if isinstance(node, Join) and node.kind is JoinKind.ANTI:
-            inside = _instead(release.input, node)
+        for matched in _matched(node, release.input, datasets):
+            inside = _instead(release.input, node, matched)
             if inside is None:
-                matched: Relation = replace(node, kind=JoinKind.SEMI)
                 yield Removal(matched, (), units_of(matched))
             else:
                 yield Removal(inside, release.keys, units_of(inside))
 
 
-def _instead(relation: Relation, node: Join) -> Relation | None:
-    """The relation with the anti-join turned into a semi-join; None where groups or windows are computed after it."""
+def _matched(node: Relation, root: Relation, datasets: Datasets) -> Iterator[Relation]:
+    """What stands for the node where those who have a match are kept, and nobody else."""
+    match node:
+        case Join(kind=JoinKind.ANTI):
+            yield replace(node, kind=JoinKind.SEMI)
+        case Filter(input=below, predicate=predicate):
+            asked = sources_read(predicate, root)
+            for unit in facts(below, datasets).units:
+                if unit.optional and unit.scan.source in asked:
+                    missing = Call("is_null", (Column(unit.field),), BOOLEAN)
+                    yield replace(node, predicate=Call("not", (missing,), BOOLEAN))
+
+
+def _instead(relation: Relation, node: Relation, matched: Relation) -> Relation | None:
+    """The relation with `matched` in the node's place; None where groups or windows are computed after it."""
     if relation is node:
-        return replace(node, kind=JoinKind.SEMI)
+        return matched
     if not any(below is node for below in relations(relation)):
         return relation
     match relation:
         case Filter(input=below) | Project(input=below):
-            inner = _instead(below, node)
+            inner = _instead(below, node, matched)
             return None if inner is None else replace(relation, input=inner)
         case Join(left=left, right=right):
-            one, other = _instead(left, node), _instead(right, node)
+            one, other = _instead(left, node, matched), _instead(right, node, matched)
             return None if one is None or other is None else replace(relation, left=one, right=other)
     return None
 
@@ -185,20 +200,21 @@ def _minimums(release: Aggregate, policy: Policy, minimum: int) -> Iterator[tupl
             yield measure, most
 
 
-def _read(release: Aggregate, cells: _Cells, units: tuple[Field, ...]) -> frozenset[Field]:
-    """Every field that the step reads anyway."""
-    found: set[Field] = set(units)
+def _read(release: Aggregate) -> Iterator[tuple[DatasetName, str]]:
+    """Every column that the release reads anyway."""
+    for scan in scans(release.input):
+        yield from ((scan.dataset, unit.name) for unit in scan.units)
     for relation in relations(release):
-        found |= {f for expression in expressions(relation) for f in fields_of(expression)}
-    return frozenset(found | {f for condition in cells.conditions for f in fields_of(condition)})
+        for expression in expressions(relation):
+            yield from ((found.dataset, found.column.column) for found in mentions(expression))
 
 
-def _settled(relation: Relation, read: frozenset[Field]) -> Relation:
+def _settled(relation: Relation, read: frozenset[tuple[DatasetName, str]]) -> Relation:
     """The relation with windows over rows ordered to the end: rows that an ORDER BY does not tell apart come in the same
-    order in every run."""
+    order in every run, and in every release over the same rows."""
     match relation:
         case Window(input=below, calls=calls, released=False):
-            known = sorted(read & carried(below), key=lambda f: f.id)
+            known = [f for f in _lasting(below) if _is_read(f, read)]
             return replace(relation, input=_settled(below, read), calls=tuple(_ordered(call, known) for call in calls))
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
             return replace(relation, input=_settled(relation.input, read))
@@ -207,9 +223,32 @@ def _settled(relation: Relation, read: frozenset[Field]) -> Relation:
     return relation
 
 
+def _lasting(relation: Relation) -> Sequence[Field]:
+    """What tells the relation's rows apart: keys of per-unit tables, columns of datasets by name."""
+    known = carried(relation)
+    keys = [k for r in relations(relation) if isinstance(r, Aggregate) for k in r.keys if k in known]
+    columns = [f for scan in scans(relation) for f in sorted(scan.fields, key=lambda f: f.name) if f in known]
+    return [*keys, *columns]
+
+
+def _is_read(found: Field, read: frozenset[tuple[DatasetName, str]]) -> bool:
+    match found.origin:
+        case SourceColumn(dataset=dataset, column=name):
+            return (dataset, name) in read
+    return True
+
+
+def _chooses(call: WindowCall) -> bool:
+    """Whether the call tells rows apart that its order does not: ranks and default frames take them together."""
+    match call.function:
+        case "row_number" | "lag" | "lead" | "first_value":
+            return True
+    return call.frame is not None
+
+
 def _ordered(call: Field, known: Sequence[Field]) -> Field:
     origin = call.origin
     assert isinstance(origin, WindowCall)
-    if not origin.order:
+    if not origin.order or not _chooses(origin):
         return call
     return replace(call, origin=replace(origin, order=(*origin.order, *(SortKey(Column(f)) for f in known))))

@@ -19,6 +19,7 @@ from cleanroom.domain.expression import (
     SourceColumn,
     WindowCall,
     children,
+    inputs,
     walk,
 )
 from cleanroom.domain.identifiers import DatasetName, SourceId
@@ -173,6 +174,20 @@ def per_unit_tables(plan: Plan) -> tuple[Aggregate, ...]:
     return tuple(r for r in relations(plan.root) if isinstance(r, Aggregate) and not r.released)
 
 
+def rows_parted(plan: Plan) -> Iterator[tuple[Relation, tuple[Expression, ...], tuple[Expression, ...]]]:
+    """Where the rows of one person are parted and ordered: over which relation, by what, and in which order."""
+    for relation in relations(plan.root):
+        match relation:
+            case Aggregate(input=below, keys=keys, measures=made, released=False) if not below.released:
+                second = (m.origin.second for m in made if isinstance(m.origin, AggregateCall))
+                parting = tuple(part for key in keys for part in inputs(key.origin))
+                yield below, parting, tuple(part for part in second if part is not None)
+            case Window(input=below, calls=calls, released=False):
+                for call in (made.origin for made in calls):
+                    if isinstance(call, WindowCall):
+                        yield below, call.partition, tuple(key.expression for key in call.order)
+
+
 def predicates(plan: Plan) -> Iterator[Expression]:
     """Every condition over rows of people: on whole rows, and on those that one aggregate takes."""
     for relation in relations(plan.root):
@@ -183,6 +198,10 @@ def predicates(plan: Plan) -> Iterator[Expression]:
                 for measure in found:
                     if isinstance(measure.origin, AggregateCall) and not measure.origin.hidden:
                         yield from conditions_in(measure.origin)
+            case Window(calls=calls, released=False):
+                for call in (made.origin for made in calls):
+                    if isinstance(call, WindowCall):
+                        yield from (when for part in call.arguments for when in _cases(part))
 
 
 def conditions_in(call: AggregateCall) -> Iterator[Expression]:
@@ -191,7 +210,11 @@ def conditions_in(call: AggregateCall) -> Iterator[Expression]:
         yield call.condition
     for part in (call.argument, call.second):
         if part is not None:
-            yield from (when for node in walk(write_out(part)) if isinstance(node, Case) for when, _ in node.branches)
+            yield from _cases(part)
+
+
+def _cases(part: Expression) -> Iterator[Expression]:
+    return (when for node in walk(write_out(part)) if isinstance(node, Case) for when, _ in node.branches)
 
 
 def joins(plan: Plan) -> Iterator[Join]:

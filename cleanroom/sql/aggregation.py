@@ -63,7 +63,6 @@ _RANKINGS: dict[type[exp.Expr], str] = {
     exp.FirstValue: "first_value",
     exp.LastValue: "last_value",
 }
-_COUNTED_INSIDE = ("sum", "count", "count_distinct", "count_rows")
 MOST_MEASURES = 60
 """As many as the conditions that one private step may have: each argument that may be NULL is one."""
 
@@ -118,11 +117,9 @@ class Calls:
         return Case(((Call("is_null", (found,), BOOLEAN), zero),), found, found.type, call.at)
 
     def _among(self, call: AggregateCall) -> AggregateCall:
-        if call.function not in _COUNTED_INSIDE:
-            return call
         present = [
             Call("not", (Call("is_null", (part,), BOOLEAN),), BOOLEAN)
-            for part in (call.argument,)
+            for part in (call.argument, call.second)
             if part is not None and not (isinstance(part, Column) and not part.field.nullable)
         ]
         parts = [*([] if call.condition is None else [call.condition]), *present]

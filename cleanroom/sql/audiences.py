@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from cleanroom.domain.expression import Call, Column, Expression, fields_of
-from cleanroom.domain.plan import Join, JoinKind, Relation
+from cleanroom.domain.plan import Join, JoinKind, Project, Relation
 from cleanroom.sql.expressions import condition, translate
 from cleanroom.sql.joins import conjuncts, joined
 from cleanroom.sql.nodes import place_of
@@ -114,7 +114,6 @@ def _exists(relation: Relation, audience: Audience, terms: Terms, tables: Tables
     if not source.entries:
         return None
     inner = Terms(tables.resolution, source.scope, "WHERE")
-    _read_outputs(select, inner)
     trees = parts_of(select.args["where"].this) if select.args.get("where") is not None else []
     nested = [found for part in trees if (found := audience_of(part)) is not None]
     plain = [part for tree in trees if audience_of(tree) is None for part in conjuncts(condition(tree, inner))]
@@ -122,6 +121,7 @@ def _exists(relation: Relation, audience: Audience, terms: Terms, tables: Tables
     correlated = [part for part in plain if any(f.id not in own for f in fields_of(part))]
     rows = joined(source, [part for part in plain if part not in correlated], tables)
     rows = with_audiences(rows, nested, inner, tables)
+    tables.resolution.unread.append(_outputs(select, rows, inner))
     keys = [pair for part in correlated if (pair := _correlation(part, own)) is not None]
     if len(keys) < len(correlated) or not keys:
         tables.resolution.unsupported(
@@ -133,12 +133,12 @@ def _exists(relation: Relation, audience: Audience, terms: Terms, tables: Tables
     return _join(relation, rows, tuple(keys), audience, tables)
 
 
-def _read_outputs(select: exp.Select, terms: Terms) -> None:
-    """What EXISTS selects does not matter, but it is read: a name in it must mean something."""
-    for tree in select.expressions:
-        inner = tree.this if isinstance(tree, exp.Alias) else tree
-        if not isinstance(inner, exp.Star):
-            translate(inner, terms)
+def _outputs(select: exp.Select, rows: Relation, terms: Terms) -> Relation:
+    """What EXISTS selects: never computed, but what is blocked is blocked there too."""
+    trees = [tree.this if isinstance(tree, exp.Alias) else tree for tree in select.expressions]
+    parts = [translate(tree, terms) for tree in trees if not isinstance(tree, exp.Star)]
+    fields = tuple(terms.resolution.field("output", part.type, nullable=True, origin=part) for part in parts)
+    return Project(rows, fields, rows.released)
 
 
 def _correlation(part: Expression, own: set[int]) -> tuple[Column, Column] | None:

@@ -68,7 +68,9 @@ def cast_to(wanted: DataType) -> Callable[[exp.Expr, Terms, Translate], Expressi
 def date_of_parts(node: exp.Expr, terms: Terms, _: Translate) -> Expression:
     """DATE(2026, 1, 31) and its kin, of written numbers."""
     terms.resolution.read_whole(node, "year", "month", "day", "allow_overflow")
-    parts = [str(part.this) for name in ("year", "month", "day") if isinstance(part := node.args.get(name), exp.Literal)]
+    parts = [
+        str(part.this) for name in ("year", "month", "day") if isinstance(part := node.args.get(name), exp.Literal)
+    ]
     text = f"{parts[0]:0>4}-{parts[1]:0>2}-{parts[2]:0>2}" if len(parts) == 3 else ""
     found = literals.moment(text, DATE)
     return found or terms.resolution.unsupported(node, "A date of such parts", "Write DATE '2026-01-31'.")

@@ -12,6 +12,7 @@ from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding
 from cleanroom.sql.dialects import DIALECTS, Dialect
 from cleanroom.sql.spelling import refuse_spelling
+from cleanroom.sql.surplus import refuse_surplus, unlisted_call
 
 MOST_BYTES = 32_768
 MOST_TOKENS = 5_000
@@ -23,10 +24,14 @@ _CLOSING = {TokenType.R_PAREN, TokenType.END, TokenType.R_BRACKET, TokenType.R_B
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """One SELECT, or set operation of them, as the parser read it. Made by `parse` alone, read by `resolve` alone."""
+    """One SELECT, or set operation of them, as the parser read it. Made by `parse` alone, read by `resolve` alone.
+
+    `unlisted` is where a function is called of which nothing is known: no such query is accepted.
+    """
 
     tree: exp.Expr
     dialect: str = "duckdb"
+    unlisted: Place | None = None
 
 
 def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
@@ -49,7 +54,7 @@ def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
         return tree
     if type(tree) not in _ROOTS:
         return _not_a_select(None)
-    return ParsedQuery(tree, dialect)
+    return refuse_surplus(tokens, known) or ParsedQuery(tree, dialect, unlisted_call(tokens))
 
 
 def parse_condition(text: str) -> exp.Expr | Finding:
@@ -57,6 +62,8 @@ def parse_condition(text: str) -> exp.Expr | Finding:
     parsed = parse(f"SELECT 1 WHERE {text}")
     if isinstance(parsed, Finding):
         return parsed
+    if parsed.unlisted is not None:
+        return Finding("sql.unsupported", "A function of this name is not known.", at=parsed.unlisted)
     where = parsed.tree.args.get("where")
     known = {"expressions", "where"}
     if where is None or any(value for name, value in parsed.tree.args.items() if name not in known):

@@ -20,6 +20,7 @@ from cleanroom.domain.expression import (
 from cleanroom.domain.expression import Column as ColumnNode
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import DatasetName, SourceId
+from cleanroom.domain.plan import Relation
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.types import DataType
 from cleanroom.sql.dialects import DUCKDB, Dialect
@@ -41,6 +42,7 @@ class Resolution:
         self.dialect = dialect
         self.now = now.astimezone(datetime.UTC)
         self.findings: list[Finding] = []
+        self.unread: list[Relation] = []
         self._fields = 0
         self._sources = 0
 

@@ -44,9 +44,11 @@ def resolve(parsed: ParsedQuery, policy: Policy, now: datetime.datetime) -> Reso
     except (TooLarge, RecursionError) as error:
         limit = str(error) if isinstance(error, TooLarge) else "expressions may nest only so deep"
         return Resolved(None, (Finding("sql.too_large", f"The query is too large: {limit}."),))
+    if parsed.unlisted is not None and not resolution.findings:
+        resolution.refuse("sql.unsupported", "A function of this name is not known.", parsed.unlisted)
     if root is not None and not resolution.findings:
         _refuse_unfinished(root, resolution)
-    return Resolved(Plan(root, tuple(unused)) if root is not None else None, tuple(resolution.findings))
+    return Resolved(Plan(root, (*unused, *resolution.unread)) if root is not None else None, tuple(resolution.findings))
 
 
 def _refuse_unfinished(root: Relation, resolution: Resolution) -> None:

@@ -54,15 +54,16 @@ def listed_join(draft: Draft) -> bool:
     if join is None or pairs is None or join.side or str(join.args.get("kind") or "").upper() in ("SEMI", "ANTI"):
         return False
     on = join.args.get("on")
-    pairs += [part.copy() for part in (on.flatten() if isinstance(on, exp.And) else [on]) if _is_of_one_table(part)]
+    written = list(on.flatten()) if isinstance(on, exp.And) else [on] if on is not None else []
+    pairs += [part.copy() for part in written if _is_of_one_table(part)]
     for name in ("side", "kind", "method", "using"):
         join.set(name, None)
     join.set("on", exp.and_(*pairs))
     return True
 
 
-def _is_of_one_table(condition: exp.Expr | None) -> bool:
-    return condition is not None and len({fold(str(c.table)) for c in condition.find_all(exp.Column)}) == 1
+def _is_of_one_table(condition: exp.Expr) -> bool:
+    return len({fold(str(c.table)) for c in condition.find_all(exp.Column)}) == 1
 
 
 def _join(draft: Draft) -> exp.Join | None:

@@ -16,6 +16,10 @@ class Member:
     schema: str | None
     fields: tuple[Field, ...]
 
+    def missing(self) -> Member:
+        """The same names where the relation's row may not be there: every column may be NULL."""
+        return replace(self, fields=tuple(replace(f, nullable=True) for f in self.fields))
+
     def answers_to(self, table: str, schema: str | None) -> bool:
         if self.name is None or fold(self.name) != fold(table):
             return False
@@ -36,6 +40,11 @@ class Scope:
     def joined(self, member: Member, merged: dict[str, Field] | None = None) -> Scope:
         """The names with those of one more relation."""
         return replace(self, members=(*self.members, member), merged={**self.merged, **(merged or {})})
+
+    def missing(self) -> Scope:
+        """The same names where the rows may not be there."""
+        merged = {name: replace(f, nullable=True) for name, f in self.merged.items()}
+        return replace(self, members=tuple(m.missing() for m in self.members), merged=merged)
 
     def find(self, column: str, table: str | None = None, schema: str | None = None) -> tuple[Field, ...]:
         """Every field that the name may mean: none is unknown, several are ambiguous."""

@@ -98,8 +98,18 @@ def _add(found: From, node: exp.Expr, join: exp.Join | None, tables: Tables) -> 
     at = place_of(on) if on is not None else place_of(node)
     entry = Entry(relation, kind, mirrored, pairs, (on,) if on is not None else (), at)
     inside = found.inside.joined(names, merged)
-    hidden = kind in (JoinKind.SEMI, JoinKind.ANTI)
-    return From((*found.entries, entry), found.scope if hidden else found.scope.joined(names, merged), inside)
+    if kind in (JoinKind.SEMI, JoinKind.ANTI):
+        return From((*found.entries, entry), found.scope, inside)
+    return From((*found.entries, entry), _after(found.scope, names, merged, entry), inside)
+
+
+def _after(scope: Scope, names: Member, merged: dict[str, Field], entry: Entry) -> Scope:
+    """The names behind the join: what may be missing may be NULL."""
+    if entry.kind in (JoinKind.LEFT, JoinKind.FULL) and (not entry.mirrored):
+        names = names.missing()
+    if entry.mirrored or entry.kind is JoinKind.FULL:
+        scope = scope.missing()
+    return scope.joined(names, merged)
 
 
 def _refuse_same_name(scope: Scope, names: Member, node: exp.Expr, tables: Tables) -> None:
@@ -136,6 +146,8 @@ def _kind(join: exp.Join, relation: Relation, tables: Tables) -> tuple[JoinKind,
         word = method or " ".join(part for part in (side, kind) if part)
         tables.resolution.unsupported(join, f"A {word} join", hint="Write the join with ON.")
         return JoinKind.INNER, False
+    if known[0] is JoinKind.FULL and join.args.get("using"):
+        tables.resolution.unsupported(join, "A FULL join with USING", "Write it with ON, and COALESCE of both columns.")
     if known[0] is JoinKind.FULL and not relation.released:
         tables.resolution.refuse(
             "join.not_allowed",
