@@ -25,6 +25,10 @@ class Claim:
     unique: bool
 
 
+MOST_PUBLIC_GROUPS = 10_000
+"""How many groups are shown for the sake of the empty ones; where there are more, small groups are dropped."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConditionalCell:
     """A measure that only some of a row's people feed: those for whom `conditions[condition]` is TRUE."""

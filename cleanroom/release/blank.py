@@ -13,8 +13,6 @@ import pyarrow as pa
 from cleanroom.domain.expression import Value
 from cleanroom.domain.steps import PrivateStep, column_name
 
-MOST_GROUPS = 10_000
-
 
 def public_groups(step: PrivateStep) -> int:
     """How many combinations of public key values there are."""

@@ -7,8 +7,8 @@ from itertools import combinations
 
 from cleanroom.domain.expression import AggregateCall
 from cleanroom.domain.policy import SmallGroups
-from cleanroom.domain.steps import PrivateStep, contains
-from cleanroom.release.blank import MOST_GROUPS, public_groups
+from cleanroom.domain.steps import MOST_PUBLIC_GROUPS, PrivateStep, contains
+from cleanroom.release.blank import public_groups
 
 
 def require_step(step: PrivateStep) -> None:
@@ -68,4 +68,4 @@ def _of_several_grains(step: PrivateStep) -> Iterator[tuple[bool, str]]:
 def _of_small_groups(step: PrivateStep) -> Iterator[tuple[bool, str]]:
     if step.small_groups is SmallGroups.BLANK:
         yield len(step.public_keys) != len(step.aggregate.keys), "a key has no public values"
-        yield public_groups(step) > MOST_GROUPS, f"there are more than {MOST_GROUPS} public groups"
+        yield public_groups(step) > MOST_PUBLIC_GROUPS, f"there are more than {MOST_PUBLIC_GROUPS} public groups"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from cleanroom.domain.dependencies import Datasets, Facts, column, facts
 from cleanroom.domain.expression import (
@@ -36,7 +37,7 @@ from cleanroom.domain.plan import (
     units_of,
 )
 from cleanroom.domain.policy import Policy, SmallGroups
-from cleanroom.domain.steps import ConditionalCell, PrivateStep, Removal, contains
+from cleanroom.domain.steps import MOST_PUBLIC_GROUPS, ConditionalCell, PrivateStep, Removal, contains
 from cleanroom.domain.types import BOOLEAN, Kind
 from cleanroom.rules.cells import condition_of
 from cleanroom.rules.optional import asked_sources
@@ -65,7 +66,8 @@ def private_step(
     removals = tuple(_removals(release, policy.datasets))
     finer, beside = _grains(release, family)
     small, public = _small_groups(release, policy)
-    alone = len(family) == 1 and not removals
+    # Groups that are merged would have to be merged among the removed as well.
+    alone = len(family) == 1 and not (removals and small is SmallGroups.POOL)
     settled = replace(release, input=_settled(release.input, read))
     return PrivateStep(
         table=table,
@@ -178,7 +180,8 @@ def _small_groups(release: Aggregate, policy: Policy) -> tuple[SmallGroups, tupl
         return (strictest if release.keys else SmallGroups.DROP), ()
     domains = [_domain(key, policy) for key in release.keys]
     public = tuple(domain for domain in domains if domain)
-    return (SmallGroups.BLANK, public) if public and len(public) == len(domains) else (SmallGroups.DROP, ())
+    every = bool(public) and len(public) == len(domains) and prod(map(len, public)) <= MOST_PUBLIC_GROUPS
+    return (SmallGroups.BLANK, public) if every else (SmallGroups.DROP, ())
 
 
 def _domain(key: Field, policy: Policy) -> tuple[Value, ...]:

@@ -9,9 +9,8 @@ import pytest
 
 from cleanroom.domain.expression import Value
 from cleanroom.domain.policy import SmallGroups
-from cleanroom.domain.steps import PrivateStep
+from cleanroom.domain.steps import MOST_PUBLIC_GROUPS, PrivateStep
 from cleanroom.release import release
-from cleanroom.release.blank import MOST_GROUPS
 from tests.release.raw_tables import KEY, PLACE, ROWS, TOTAL, K, raw, step
 
 
@@ -87,11 +86,13 @@ def test_a_total_that_is_withheld_is_a_blank_row() -> None:
     assert released(total, (9, K - 1)) == [(None,)]
 
 
-@pytest.mark.parametrize(("first", "second", "allowed"), [(100, 100, True), (73, 137, False), (1, MOST_GROUPS, True)])
+@pytest.mark.parametrize(
+    ("first", "second", "allowed"), [(100, 100, True), (73, 137, False), (1, MOST_PUBLIC_GROUPS, True)]
+)
 def test_there_are_at_most_so_many_public_groups(first: int, second: int, allowed: bool) -> None:
     private = blank(tuple(f"k{n}" for n in range(first)), tuple(f"v{n}" for n in range(second)), keys=2)
     if allowed:
-        assert len(released(private)) == MOST_GROUPS
+        assert len(released(private)) == MOST_PUBLIC_GROUPS
     else:
         with pytest.raises(ValueError, match="public groups"):
             released(private)
