@@ -8,7 +8,7 @@ from cleanroom.domain.expression import Column, SourceColumn
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.identifiers import DatasetName, SourceId, owner_of
 from cleanroom.domain.plan import Aggregate, Join, JoinKind, Plan, Relation, Scan, inputs_of, releases, scans
-from cleanroom.domain.policy import JoinRequirement, Policy
+from cleanroom.domain.policy import AnalysisRule, JoinRequirement, Policy
 from cleanroom.rules.uses import joins, source_column
 
 Ends = tuple[SourceColumn, SourceColumn]
@@ -152,9 +152,12 @@ def join_required(plan: Plan, policy: Policy, question: Question) -> Iterator[Fi
     What counts is being joined, INNER or SEMI, directly or through other datasets: only then has every row a match.
     """
     for release in releases(plan.root):
-        for scan in scans(release.input):
-            others = _linked(scan, release)
-            message = _unmet(scan, others, {s.dataset for s in scans(release.input) if s is not scan}, policy)
+        read = scans(release.input)
+        for scan in read:
+            rule = policy.rules.get(scan.dataset)
+            if rule is None or rule.joins.required is JoinRequirement.NONE:
+                continue
+            message = _unmet(scan, _linked(scan, release), {s.dataset for s in read if s is not scan}, rule)
             if message is not None:
                 yield Finding("join.required", message, scan.dataset, at=scan.at, hint=_hint(policy, scan.dataset))
 
@@ -187,10 +190,7 @@ def _beside(relation: Relation) -> tuple[dict[SourceId, frozenset[SourceId]], fr
     return below[0] if len(below) == 1 else ({}, frozenset())
 
 
-def _unmet(scan: Scan, linked: set[DatasetName], read: set[DatasetName], policy: Policy) -> str | None:
-    rule = policy.rules.get(scan.dataset)
-    if rule is None:
-        return None
+def _unmet(scan: Scan, linked: set[DatasetName], read: set[DatasetName], rule: AnalysisRule) -> str | None:
     match rule.joins.required:
         case JoinRequirement.ANY if not any(owner_of(o) != owner_of(scan.dataset) for o in linked):
             return f"{scan.dataset} is used only joined with a dataset of another partner."

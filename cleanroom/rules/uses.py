@@ -94,7 +94,7 @@ def write_out(expression: Expression) -> Expression:
 
 def _at(expression: Expression, at: Place | None) -> Expression:
     """The expression as mentioned at this place: a bare column is reported where it is used, not where it is passed on."""
-    return replace(expression, at=at) if at is not None and isinstance(expression, Column) else expression
+    return Column(expression.field, at) if at is not None and isinstance(expression, Column) else expression
 
 
 def mentions(expression: Expression) -> Iterator[Occurrence]:
