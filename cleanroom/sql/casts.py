@@ -109,12 +109,18 @@ def _integer_division(node: exp.Expr, terms: Terms) -> exp.Expr | None:
 
 def _type(node: exp.Expr, argument: exp.Expr, terms: Terms) -> DataType | None:
     name = node.this.name if isinstance(node, exp.DataType) and hasattr(node.this, "name") else ""
-    sizes = [int(p.this.this) for p in node.expressions if isinstance(p, exp.DataTypeParam) and p.this.is_int]
+    sizes = [_size(part) for part in node.expressions]
     terms.resolution.read_whole(node, "this", "expressions")
     found = _decimal(sizes, terms) if name == "DECIMAL" else _plain(name, sizes, argument, terms)
     if found is None:
         terms.resolution.unsupported(node, "This type")
     return found
+
+
+def _size(node: exp.Expr) -> int:
+    """The whole number that is written as a size of a type; -1, which is no size, for anything else."""
+    size = node.this if isinstance(node, exp.DataTypeParam) else None
+    return int(str(size.this)) if isinstance(size, exp.Literal) and size.is_int else -1
 
 
 def _decimal(sizes: list[int], terms: Terms) -> DataType | None:
@@ -137,7 +143,7 @@ def _plain(name: str, sizes: list[int], argument: exp.Expr, terms: Terms) -> Dat
     if name == "CHAR" and dialect.char_is_text:
         name = "TEXT"
     kind = _TYPES.get(name)
-    if kind is Kind.TIMESTAMP and sizes and (sizes == [6] or _digits(argument) <= sizes[0]):
+    if kind is Kind.TIMESTAMP and len(sizes) == 1 and (sizes == [6] or _digits(argument) <= sizes[0]):
         sizes = []
     if kind is None or sizes:
         return None

@@ -101,7 +101,9 @@ def moved(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
     """DATE_ADD, DATE_SUB, DATEADD and their kin: a date or time moved by a written number of units."""
     terms.resolution.read_whole(node, "this", "expression", "unit", "return_type")
     given, unit = _opened(node.args["expression"]), node.args.get("unit")
-    read = _interval(given) if isinstance(given, exp.Interval) else _counted(given, unit)
+    read = _counted(given, unit)
+    if isinstance(given, exp.Interval):
+        read = _interval(given) if unit is None else None
     if read is None:
         return _bad_interval(node, terms)
     count, grain = read

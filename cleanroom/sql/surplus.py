@@ -49,10 +49,11 @@ ARGUMENTS: Mapping[str, int] = MappingProxyType(
 _IN_DIALECTS: Mapping[tuple[str, str], int] = {("mysql", "DATEDIFF"): 2, ("bigquery", "DATE"): 3}
 
 _LANGUAGE = """SELECT DISTINCT ALL ANY FROM JOIN ON USING AS WHERE HAVING QUALIFY ROLLUP CUBE LIMIT OFFSET FETCH
-    FIRST NEXT UNION INTERSECT EXCEPT EXISTS IN NOT AND OR IS LIKE ILIKE BETWEEN CASE WHEN THEN ELSE OVER FILTER GROUP
+    NEXT UNION INTERSECT EXCEPT EXISTS IN NOT AND OR IS BETWEEN CASE WHEN THEN ELSE OVER FILTER GROUP
     MATERIALIZED INTERVAL VALUES"""
 _NO_CALLS = frozenset(_LANGUAGE.split())
-_NAMING = {TokenType.ALIAS, TokenType.DCOLON, TokenType.R_PAREN}
+_NAMING = {TokenType.ALIAS, TokenType.DCOLON}
+_SELECTS = {TokenType.SELECT, TokenType.WITH}
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _HINTS = {0: "Write it without arguments.", 1: "Write one argument."}
@@ -86,6 +87,7 @@ def most_arguments(name: str, dialect: Dialect) -> int | None:
 def _calls(tokens: Sequence[Token]) -> Iterator[tuple[Token, int]]:
     """The name of each call, and how many arguments stand between its parentheses."""
     opened: list[list[int]] = []
+    begun: dict[int, int] = {}
     for index, token in enumerate(tokens):
         kind = token.token_type
         if kind in _OPENING:
@@ -94,20 +96,29 @@ def _calls(tokens: Sequence[Token]) -> Iterator[tuple[Token, int]]:
             opened[-1][1] += 1
         elif kind in _CLOSING and opened:
             start, commas = opened.pop()
-            if _is_call(tokens, start):
+            begun[index] = start
+            if _is_call(tokens, start) and not _is_alias(tokens, start, begun):
                 yield tokens[start - 1], commas + (index > start + 1)
 
 
 def _is_call(tokens: Sequence[Token], start: int) -> bool:
-    """Whether the word before this parenthesis calls: it is none of the language, nor a type or a name just given."""
+    """Whether a word stands before this parenthesis that may call: one that is none of the language."""
     if start == 0 or tokens[start].token_type is not TokenType.L_PAREN:
         return False
-    name, before = tokens[start - 1], tokens[start - 2].token_type if start > 1 else None
+    name = tokens[start - 1]
     quoted = name.token_type is TokenType.IDENTIFIER
     # A word of the language may be several: GROUPING SETS.
     word = name.text.upper()
     is_name = (word[:1].isalpha() or word[:1] == "_") and word not in _NO_CALLS and len(word.split()) == 1
-    return before not in _NAMING and (quoted or is_name)
+    return quoted or is_name
+
+
+def _is_alias(tokens: Sequence[Token], start: int, begun: Mapping[int, int]) -> bool:
+    """Whether the word before this parenthesis is a type or the name of a table: it comes after AS, :: or a sub-select."""
+    if start < 2:
+        return False
+    sub_select = start - 2 in begun and tokens[begun[start - 2] + 1].token_type in _SELECTS
+    return sub_select or tokens[start - 2].token_type in _NAMING
 
 
 def _place(token: Token) -> Place:
