@@ -46,7 +46,7 @@ def _unchecked(family: tuple[Aggregate, ...], policy: Policy) -> Iterator[Findin
     if any(in_words_of(release, other) is None for release in family for other in family):
         yield _overlap(scan, "is read by several aggregate queries of one answer whose groups do not compare")
     if _crossing(family):
-        yield _overlap(scan, "is grouped in ways that cross each other, and not by both at once")
+        yield _overlap(scan, "is grouped in ways that cross each other, and not by all of their keys at once")
     conditional = any(
         condition_of(m.origin, facts(release.input, policy.datasets)) is not None
         for release in family
@@ -65,17 +65,14 @@ def _unchecked(family: tuple[Aggregate, ...], policy: Policy) -> Iterator[Findin
 
 
 def _crossing(family: tuple[Aggregate, ...]) -> bool:
-    """Whether two releases are grouped so that neither's groups are made of the other's, and none by the keys of both.
+    """Whether two releases are grouped so that neither's groups are made of the other's, and none by the keys of all.
 
-    Where groups of both meet there may be few people, whom only a release by all of these keys would count.
+    Where groups of several meet there may be few people, whom only a release by all of these keys would count.
     """
     sets = [keys for release in family if (keys := in_words_of(family[0], release)) is not None]
-    for one, other in combinations(sets, 2):
-        if not contains(one, other) and not contains(other, one):
-            both = (*one, *(key for key in other if not contains(one, (key,))))
-            if not any(contains(keys, both) and contains(both, keys) for keys in sets):
-                return True
-    return False
+    every = tuple(key for keys in sets for key in keys)
+    crosses = any(not contains(one, other) and not contains(other, one) for one, other in combinations(sets, 2))
+    return crosses and not any(contains(keys, every) for keys in sets)
 
 
 def _feeding(release: Aggregate, known: Facts) -> tuple[Scan, ...]:

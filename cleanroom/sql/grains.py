@@ -13,7 +13,8 @@ from cleanroom.sql.aggregation import Calls
 def several_grains(below: Relation, calls: Calls, grains: tuple[tuple[Field, ...], ...], at: Place | None) -> Relation:
     """The rows of every grain. A key that a grain has not is NULL there; GROUPING(…) tells which those are."""
     measures = tuple(calls.measures)
-    branches = tuple(_branch(Aggregate(below, grain, measures, True, at), calls) for grain in dict.fromkeys(grains))
+    releases = {grain: Aggregate(below, grain, measures, True, at) for grain in grains}
+    branches = tuple(_branch(releases[grain], calls) for grain in grains)
     keys = tuple(replace(key, nullable=True) for key in calls.keys)
     return SetOperation(branches, SetKind.UNION_ALL, (*keys, *measures, *calls.groupings.values()))
 

@@ -219,7 +219,10 @@ class _Select:
             known = next((key for key in made.values() if key.origin == expression), None)
             if known is not None:
                 made[id(tree)] = known
-            elif not isinstance(expression, Literal):
+            elif isinstance(expression, Literal):
+                if len(grouping.grains) > 1:
+                    self.resolution.unsupported(tree, "A literal among the keys of several grains", "Take it out.")
+            else:
                 nullable = expression.field.nullable if isinstance(expression, Column) else True
                 made[id(tree)] = self.resolution.field(
                     self._key_name(tree), expression.type, nullable=nullable, origin=expression
