@@ -21,6 +21,7 @@ from cleanroom.domain.ports import Engine, FileSource
 from cleanroom.domain.query import Principal, QueryRequest, Role
 from cleanroom.engines.memory import MemoryEngine
 from cleanroom.engines.memory_arrow import read
+from cleanroom.engines.memory_relations import NamedRow
 from cleanroom.rules import approve
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -64,9 +65,14 @@ class Fixture:
         }
 
     @cached_property
+    def data(self) -> dict[DatasetName, list[NamedRow]]:
+        """The fixture's rows, read once."""
+        return {name: read(source) for name, source in self.sources().items()}
+
+    @cached_property
     def oracle(self) -> MemoryEngine:
-        """The slow engine over the fixture's rows, read once."""
-        return MemoryEngine({name: read(source) for name, source in self.sources().items()})
+        """The slow engine over the fixture's rows."""
+        return MemoryEngine(self.data)
 
     def under(self, collaboration: str) -> Fixture:
         """The same data under another collaboration of the corpus."""

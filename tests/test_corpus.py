@@ -12,7 +12,10 @@ import sqlglot
 
 from cleanroom.engines.duckdb import DuckDBEngine
 from cleanroom.engines.duckdb_connection import EngineLimits
+from cleanroom.release import release
+from cleanroom.rules import approve
 from tests.fixtures import Fixture, cases
+from tests.oracle import assert_answer_is_sound
 
 CORE = cases("analyst_core.yaml")
 ADVANCED = cases("analyst_advanced.yaml")
@@ -125,3 +128,24 @@ def test_an_attack_that_runs_learns_of_no_small_group(
     ours = small_fixture.answer(case["sql"], DuckDBEngine(EngineLimits(), scratch=tmp_path))
     assert same(ours, small_fixture.answer(case["sql"], small_fixture.oracle))
     assert not any("atoll" in row for row in ours)
+
+
+@pytest.mark.parametrize("case", ATTACKS, ids=lambda case: case["id"])
+def test_an_attack_that_wide_rules_let_run_tells_of_nobody(case: dict[str, Any], small_fixture: Fixture) -> None:
+    """No set of people behind what is shown, and no difference of two, is of one to forty-nine."""
+    verdict = small_fixture.under("advanced").judge(case["sql"])
+    if not verdict.approved or verdict.plan is None:
+        return
+    engine = small_fixture.oracle
+    tables = {step.table: release(engine.run_private(step, {})) for step in approve(verdict).steps}
+    assert_answer_is_sound(verdict, approve(verdict), small_fixture.data, tables)
+
+
+@pytest.mark.parametrize("case", [*CORE, *ADVANCED], ids=lambda case: case["id"])
+def test_an_analysts_query_under_wide_rules_tells_of_no_few_people(
+    case: dict[str, Any], small_fixture: Fixture
+) -> None:
+    verdict = small_fixture.under("advanced").judge(case["sql"], dialect=case.get("dialect", "duckdb"))
+    engine = small_fixture.oracle
+    tables = {step.table: release(engine.run_private(step, {})) for step in approve(verdict).steps}
+    assert_answer_is_sound(verdict, approve(verdict), small_fixture.data, tables)
