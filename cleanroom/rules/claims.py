@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cleanroom.domain.dependencies import Datasets, determined, facts
 from cleanroom.domain.expression import AggregateCall, Call, Field, WindowCall, inputs, walk
 from cleanroom.domain.functions import AGGREGATES
-from cleanroom.domain.plan import Aggregate, Filter, Relation, Window, relations
+from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, Window, relations
 from cleanroom.domain.steps import Claim
 from cleanroom.rules.overlap import counted_people
 from cleanroom.rules.per_unit import as_keys
@@ -31,6 +31,8 @@ def claims_of(release: Aggregate, datasets: Datasets) -> frozenset[Claim]:
                     if isinstance(call, WindowCall):
                         found |= determined(facts(below, datasets), as_keys(call))[2]
                         found |= set(_rows_single(call, below, datasets))
+            case Join(kind=JoinKind.ANTI):
+                found |= set(_keys_present(relation, datasets))
             case Filter():
                 found |= set(_matches_asked(relation, datasets))
     found |= counted_people(facts(release.input, datasets))[1]
@@ -65,6 +67,16 @@ def _rows_single(call: AggregateCall | WindowCall, below: Relation, datasets: Da
                 owners = owners_of(value, known)
                 for start in (owners, *(frozenset({row}) for row in sorted(owners))):
                     yield from known.closure(start, matched=True)[1]
+
+
+def _keys_present(join: Join, datasets: Datasets) -> Iterator[Claim]:
+    """That keys which are said never to be NULL are not: NOT IN finds nothing absent from a list with a NULL in it."""
+    for key in (column for pair in join.keys for column in pair):
+        for found in occurrences(key):
+            declared = datasets[found.dataset].column(found.column.column)
+            unit = found.column.column in datasets[found.dataset].privacy_units
+            if declared is not None and not declared.nullable and not unit:
+                yield Claim(found.dataset, (found.column.column,), unique=False)
 
 
 def _matches_asked(relation: Filter, datasets: Datasets) -> Iterator[Claim]:

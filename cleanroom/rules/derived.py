@@ -9,7 +9,7 @@ from cleanroom.domain.expression import AggregateCall, Call, Column, Literal, Wi
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.plan import Aggregate, Plan, Relation, Window, relations, scans
 from cleanroom.domain.policy import Policy
-from cleanroom.rules.uses import Around, Derived, Occurrence, Under
+from cleanroom.rules.uses import Around, Derived, Occurrence, Under, occurrences, values_of
 
 _TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
 _NUMBERING = frozenset({"row_number", "rank", "dense_rank"})
@@ -64,11 +64,18 @@ def uncounted(values: Iterable[Derived], plan: Plan, policy: Policy) -> Iterator
     That a row is the first tells of no count.
     """
     for value in values:
-        if value.call.function == "count_rows" or (value.call.function in _NUMBERING and not _is_first(value)):
+        if _counts_rows(value.call) or (value.call.function in _NUMBERING and not _is_first(value)):
             for relation in relations(plan.root):
                 match relation:
                     case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
                         yield from _uncounted(value, below, policy)
+
+
+def _counts_rows(call: AggregateCall | WindowCall) -> bool:
+    """COUNT(*), and what adds up literals: one for each row."""
+    parts = [part for part, _ in values_of(call)]
+    literals = bool(parts) and not any(True for part in parts for _ in occurrences(part))
+    return call.function == "count_rows" or (literals and call.function in ("sum", "avg", "count", "count_distinct"))
 
 
 def _is_first(value: Derived) -> bool:

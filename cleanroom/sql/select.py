@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -25,16 +24,16 @@ from cleanroom.domain.plan import (
 )
 from cleanroom.sql.aggregation import Calls, direction
 from cleanroom.sql.audiences import audience_of, parts_of, with_audiences
-from cleanroom.sql.expressions import AGGREGATE_NODES, MOST_LIST_ITEMS, condition, translate
+from cleanroom.sql.expressions import MOST_LIST_ITEMS, condition, translate
 from cleanroom.sql.grains import several_grains
 from cleanroom.sql.grouping import Grouping, read_grouping
+from cleanroom.sql.items import Item, Output, has_aggregate, items_of, lazy_aliases, name_of, ready_aliases, written
 from cleanroom.sql.joins import conjuncts, joined
 from cleanroom.sql.limits import limited
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.sources import From, Tables, read_from
 from cleanroom.sql.terms import Terms
 
-MOST_OUTPUTS = 50
 _JOIN_IT = "Compute it over groups, or join what it reads."
 _CLAUSES = (
     "expressions",
@@ -52,22 +51,6 @@ _CLAUSES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One entry of a select list as written: the expression's tree and the name it was given, if any."""
-
-    tree: exp.Expr
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One entry of a select list as translated."""
-
-    name: str
-    expression: Expression
-
-
 def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
     """The relation that the SELECT means; None, with findings, where its FROM names nothing."""
     tables.resolution.read_whole(select, *_CLAUSES)
@@ -77,7 +60,7 @@ def translate_select(select: exp.Select, tables: Tables) -> Relation | None:
     if not source.entries:
         return None
     relation = _filtered(select, source, tables)
-    items = _items(select, source, tables)
+    items = items_of(select, source, tables)
     return _Select(select, tables, relation, source, items).relation()
 
 
@@ -87,7 +70,7 @@ def _filtered(select: exp.Select, source: From, tables: Tables) -> Relation:
     if where is None:
         return joined(source, [], tables)
     tables.resolution.read_whole(where, "this")
-    aliases = _lazy_aliases(_named(select), Terms(tables.resolution, source.scope, "WHERE"))
+    aliases = lazy_aliases(written(select), Terms(tables.resolution, source.scope, "WHERE"))
     terms = Terms(tables.resolution, source.scope, "WHERE", aliases=aliases, column_wins=True)
     trees = parts_of(where.this)
     if len(trees) > MOST_LIST_ITEMS:
@@ -96,52 +79,6 @@ def _filtered(select: exp.Select, source: From, tables: Tables) -> Relation:
     asked = [found for tree in trees if (found := audience_of(tree)) is not None]
     parts = [part for tree in trees if audience_of(tree) is None for part in conjuncts(condition(tree, terms))]
     return with_audiences(joined(source, parts, tables), asked, terms, tables)
-
-
-def _named(select: exp.Select) -> list[Item]:
-    return [
-        Item(tree.this, str(tree.args["alias"].this)) if isinstance(tree, exp.Alias) else Item(tree, None)
-        for tree in select.expressions
-    ]
-
-
-def _lazy_aliases(items: list[Item], terms: Terms) -> dict[str, Callable[[], Expression]]:
-    """Names of the select list, each read once and only when it is used, and then without further aliases."""
-    return {
-        fold(item.name): cache(partial(translate, item.tree, terms))
-        for item in items
-        if item.name is not None and not isinstance(item.tree, exp.Star)
-    }
-
-
-def _items(select: exp.Select, source: From, tables: Tables) -> list[Item]:
-    """The select list, a star over released columns written out."""
-    items: list[Item] = []
-    for item in _named(select):
-        star = item.tree if isinstance(item.tree, exp.Star) else getattr(item.tree, "this", None)
-        if isinstance(item.tree, exp.Star | exp.Column) and isinstance(star, exp.Star):
-            items += _star(item.tree, source, tables)
-        else:
-            items.append(item)
-    if len(items) > MOST_OUTPUTS:
-        tables.resolution.refuse("sql.too_large", f"A SELECT may have {MOST_OUTPUTS} outputs.")
-    return items[:MOST_OUTPUTS]
-
-
-def _star(node: exp.Expr, source: From, tables: Tables) -> list[Item]:
-    """Every column of every table, or of the one that is named, by its name."""
-    star = node if isinstance(node, exp.Star) else node.this
-    table = None if isinstance(node, exp.Star) else node.args.get("table")
-    named = [m for m in source.scope.members if table is None or m.answers_to(str(table.this), None)]
-    further = not isinstance(node, exp.Star) and (node.args.get("db") or node.args.get("catalog"))
-    if any(star.args.values()) or further or not named:
-        tables.resolution.unsupported(node, "This kind of star", "Name the columns.")
-        return []
-    return [
-        Item(exp.column(exp.to_identifier(f.name, quoted=True), table=member.name), f.name)
-        for member in named
-        for f in member.fields
-    ]
 
 
 class _Select:
@@ -163,10 +100,10 @@ class _Select:
             self.calls.per_unit = self._is_per_unit(self.below, self.calls.keys)
         after = replace(self.base, aggregate=self.calls.aggregate, window=self.calls.window, subquery=self._scalar)
         outputs = [
-            Output(item.name or _name_of(item.tree), self.calls.settle(translate(item.tree, after)))
+            Output(item.name or name_of(item.tree), self.calls.settle(translate(item.tree, after)))
             for item in self.items
         ]
-        after = replace(after, aliases=_ready_aliases(self.items, outputs))
+        after = replace(after, aliases=ready_aliases(self.items, outputs))
         having = self._condition("having", replace(after, clause="HAVING", window=None))
         self._refuse_windows_in(having)
         qualify = self._condition("qualify", replace(after, clause="QUALIFY"))
@@ -198,7 +135,7 @@ class _Select:
             return True
         clauses = [item.tree for item in self.items]
         clauses += [tree for name in ("order", "qualify") if (tree := self.tree.args.get(name)) is not None]
-        return any(_has_aggregate(tree) for tree in clauses)
+        return any(has_aggregate(tree) for tree in clauses)
 
     def _keys(self) -> tuple[Field, ...]:
         """The key of each written GROUP BY entry, each once; `grains` says which of them each grain has."""
@@ -207,7 +144,7 @@ class _Select:
             return ()
         if group.args.get("all"):
             self.resolution.read_whole(group, "all")
-            trees = [item.tree for item in self.items if not _has_aggregate(item.tree, windows=True)]
+            trees = [item.tree for item in self.items if not has_aggregate(item.tree, windows=True)]
             grouping = Grouping((tuple(trees),))
         else:
             grouping = read_grouping(group, self._key_trees, self.resolution)
@@ -233,7 +170,7 @@ class _Select:
 
     def _key_terms(self) -> Callable[[exp.Expr], Terms]:
         """What names mean in a GROUP BY entry: a bare name may be an output's, inside an expression columns win."""
-        aliases = _lazy_aliases(self.items, self.base)
+        aliases = lazy_aliases(self.items, self.base)
         bare = replace(self.base, clause="GROUP BY", aliases=aliases)
         inside = replace(bare, column_wins=True)
         return lambda tree: bare if isinstance(tree, exp.Column) else inside
@@ -257,7 +194,7 @@ class _Select:
 
     def _key_name(self, tree: exp.Expr) -> str:
         named = next((item.name for item in self.items if item.tree == tree and item.name), None)
-        return named or _name_of(tree)
+        return named or name_of(tree)
 
     def _condition(self, clause: str, terms: Terms) -> Expression | None:
         tree = self.tree.args.get(clause)
@@ -380,38 +317,3 @@ def _has_one_row(relation: Relation) -> bool:
         case Join(kind=JoinKind.LEFT, keys=()):
             return _has_one_row(relation.left) and _has_one_row(relation.right)
     return False
-
-
-def _given(expression: Expression) -> Expression:
-    return expression
-
-
-def _ready_aliases(items: list[Item], outputs: list[Output]) -> dict[str, Callable[[], Expression]]:
-    return {
-        fold(item.name): partial(_given, output.expression)
-        for item, output in zip(items, outputs, strict=True)
-        if item.name is not None and not isinstance(output.expression, Missing)
-    }
-
-
-def _name_of(tree: exp.Expr) -> str:
-    """What to call an output that was given no name: its column, or its function."""
-    inner = tree
-    while isinstance(inner, exp.Paren | exp.Window | exp.IgnoreNulls | exp.Filter) and isinstance(inner.this, exp.Expr):
-        inner = inner.this
-    if isinstance(inner, exp.Column):
-        return str(inner.name)
-    return type(inner).__name__.lower()
-
-
-def _has_aggregate(tree: exp.Expr, *, windows: bool = False) -> bool:
-    """Whether the tree aggregates here: not in a sub-select, and not as the function of a window."""
-    if isinstance(tree, exp.Subquery | exp.Select):
-        return False
-    if isinstance(tree, exp.Window):
-        inner = [child for child in tree.iter_expressions() if child is not tree.this]
-        inner += list(tree.this.iter_expressions())
-        return windows or any(_has_aggregate(child) for child in inner)
-    if isinstance(tree, AGGREGATE_NODES):
-        return True
-    return any(_has_aggregate(child, windows=windows) for child in tree.iter_expressions())
