@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cleanroom.domain.dependencies import facts
 from cleanroom.domain.expression import (
     AggregateCall,
     Call,
     Case,
     Column,
     Expression,
+    Field,
     Literal,
     SourceColumn,
+    WindowCall,
     inputs,
     walk,
 )
@@ -21,6 +24,7 @@ from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Plan, releases, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
+from cleanroom.rules.cells import readable_form
 from cleanroom.rules.columns import fine_dates
 from cleanroom.rules.derived import through, uncounted
 from cleanroom.rules.uses import derived, measures, occurrences, per_unit_tables, source_column, write_out
@@ -68,12 +72,40 @@ def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Ite
             yield from _only_columns(asked)
         if call.second is not None:
             yield from _of_one_row(asked)
+        yield from _made_below(asked)
     for release in releases(plan.root):
         yield from _conditions_inside(release)
     for table in per_unit_tables(plan):
         for call in (measure.origin for measure in table.measures):
             if isinstance(call, AggregateCall) and not call.hidden and _chooses(call):
                 yield from _only_columns(Asked(call, table, plan, policy))
+
+
+def _made_below(asked: Asked) -> Iterator[Finding]:
+    """What a per-unit table was grouped by is added up only as it was read: conditions in it are out of sight here."""
+    known = facts(asked.release.input, asked.policy.datasets)
+    for part in inputs(asked.call):
+        for node in walk(readable_form(part, known)):
+            if isinstance(node, Column) and _is_key(node) and not _as_read(write_out(node)):
+                yield Finding(
+                    "aggregate.not_allowed",
+                    f"{asked.shown} of a value that one person's rows were grouped by is not allowed.",
+                    at=asked.call.at or node.at,
+                    hint="Compute the value in the query that aggregates it, not below a DISTINCT or GROUP BY.",
+                )
+
+
+def _is_key(node: Column) -> bool:
+    """Whether what can be read here is a key of a per-unit table: everything else is taken apart to what it was read from."""
+    return not isinstance(node.field.origin, SourceColumn | AggregateCall | WindowCall)
+
+
+def _as_read(written: Expression) -> bool:
+    """Whether the value is a column as it was read, or one computed from all of a person's rows."""
+    match written:
+        case Column(field=Field(origin=AggregateCall(among=among))):
+            return among is None
+    return isinstance(written, Column)
 
 
 def _chooses(call: AggregateCall) -> bool:

@@ -34,7 +34,7 @@ class Condition:
 
 def condition_of(call: AggregateCall, known: Facts) -> Condition | None:
     """The condition of the cell; None where it stands for all of its row's people alike."""
-    arguments = [_written(part, known) for part in (call.argument, call.second) if part is not None]
+    arguments = [readable_form(part, known) for part in (call.argument, call.second) if part is not None]
     present = [_present(part) for part in arguments if _may_be_null(part, known)]
     own = [*([call.condition] if call.condition is not None else []), *present]
     splits = tuple(dict.fromkeys([*(s for part in arguments for s in _splits(part)), *_matches(call, known)]))
@@ -43,19 +43,21 @@ def condition_of(call: AggregateCall, known: Facts) -> Condition | None:
     return Condition(_all(own), splits)
 
 
-def _written(expression: Expression, known: Facts) -> Expression:
+def readable_form(expression: Expression, known: Facts) -> Expression:
     """The expression over what can still be read of the rows: a key of a per-unit table is not taken apart further."""
     match expression:
         case Column(field=Field(origin=Column() | Call() | Case() | Cast() | Literal() as origin)):
             readable = all(field.id in known.owners for field in fields_of(origin))
-            return _written(origin, known) if readable else expression
+            return readable_form(origin, known) if readable else expression
         case Call(arguments=arguments):
-            return replace(expression, arguments=tuple(_written(part, known) for part in arguments))
+            return replace(expression, arguments=tuple(readable_form(part, known) for part in arguments))
         case Case(branches=branches, default=default):
-            written = tuple((_written(when, known), _written(then, known)) for when, then in branches)
-            return replace(expression, branches=written, default=None if default is None else _written(default, known))
+            written = tuple((readable_form(when, known), readable_form(then, known)) for when, then in branches)
+            return replace(
+                expression, branches=written, default=None if default is None else readable_form(default, known)
+            )
         case Cast(argument=argument):
-            return replace(expression, argument=_written(argument, known))
+            return replace(expression, argument=readable_form(argument, known))
     return expression
 
 
