@@ -166,6 +166,28 @@ SPANS = (
             {CUSTOMERS: [*REGIONS, customer(99, value=SECRET + 20)]},
             id="a clamp that binds one person",
         ),
+        pytest.param(
+            f"SELECT SUM(x), SUM(y) FROM (SELECT DISTINCT user_id, x, y FROM {PART_AND_ALL} u) t",
+            {ORDERS: [*TOYS_AND_HOME, order(2, "rare", amount=SECRET)]},
+            id="a condition behind a DISTINCT",
+        ),
+        pytest.param(
+            f"SELECT SUM(x), SUM(y) FROM (SELECT user_id, x, y, COUNT(*) AS n FROM {PART_AND_ALL} u GROUP BY 1, 2, 3) t",
+            {ORDERS: [*TOYS_AND_HOME, order(2, "rare", amount=SECRET)]},
+            id="a condition behind a GROUP BY",
+        ),
+        pytest.param(
+            f"SELECT SUM(x), SUM(y) FROM retailer.customers c LEFT JOIN (SELECT DISTINCT user_id, x, y FROM {PART_AND_ALL} u)"
+            " t ON c.user_id = t.user_id",
+            {CUSTOMERS: REGIONS, ORDERS: [*TOYS_AND_HOME, order(2, "rare", amount=SECRET)]},
+            id="a condition behind a DISTINCT that is joined",
+        ),
+        pytest.param(
+            "SELECT SUM(v), SUM(w) FROM (SELECT DISTINCT user_id, lifetime_value AS v, LEAST(lifetime_value, 20) AS w"
+            " FROM retailer.customers) t",
+            {CUSTOMERS: [*REGIONS, customer(99, value=SECRET + 20)]},
+            id="a clamp behind a DISTINCT",
+        ),
     ],
 )
 def test_nobodys_value_is_a_difference_of_what_is_shown(sql: str, data: Data) -> None:
@@ -205,3 +227,12 @@ def test_rows_that_an_order_does_not_tell_apart_have_one_rank(function: str) -> 
     )
     bought = [order(p, amount=d, day=d) for p in range(4) for d in (1, 2)]
     assert answer(sql, {ORDERS: bought}, wide()) == [(1, 8)]
+
+
+def test_whether_one_value_is_there_is_not_told_by_what_fills_it_in() -> None:
+    sql = (
+        "SELECT SUM(v), SUM(w) FROM (SELECT DISTINCT user_id, COALESCE(lifetime_value, 0) AS v,"
+        f" COALESCE(lifetime_value, {SECRET}) AS w FROM retailer.customers) t"
+    )
+    shown = answer(sql, {CUSTOMERS: [*REGIONS, customer(99, value=None)]}, wide("lifetime_value"))
+    assert not can_tell(SECRET, shown)
