@@ -107,7 +107,7 @@ def test_a_plain_query_is_told_of_the_threshold_alone(sql: str, small_fixture: F
         ),
         ("SELECT region, COUNT(*) AS people FROM retailer.customers GROUP BY ROLLUP (region)", "totals.standing"),
         (
-            "SELECT region, age_band, COUNT(*) FROM retailer.customers GROUP BY GROUPING SETS ((region), (age_band))",
+            "SELECT region, age_band, COUNT(*) FROM retailer.customers GROUP BY CUBE (region, age_band)",
             "groupings.standing",
         ),
     ],

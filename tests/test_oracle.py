@@ -170,7 +170,7 @@ def test_two_releases_over_different_rows_of_one_dataset_are_caught() -> None:
 
 
 def test_sets_of_keys_beside_each_other_of_which_some_was_withheld_are_caught() -> None:
-    sql = "SELECT region, age_band, COUNT(*) FROM retailer.customers GROUP BY GROUPING SETS ((region), (age_band))"
+    sql = "SELECT region, age_band, COUNT(*) FROM retailer.customers GROUP BY CUBE (region, age_band)"
     data = tables(customers((9, "north"), (1, "south")))
     leaked = shown(sql, data, rules(1))
     kept = [

@@ -29,6 +29,10 @@ MOST_PUBLIC_GROUPS = 10_000
 """How many groups are shown for the sake of the empty ones; where there are more, small groups are dropped."""
 
 
+MOST_CONDITIONS = 60
+"""How many conditions a step may have: bits of a mask that a BIGINT holds, with room to spare."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConditionalCell:
     """A measure that only some of a row's people feed: those for whom `conditions[condition]` is TRUE."""

@@ -136,6 +136,19 @@ def _conditions_inside(release: Aggregate) -> Iterator[Finding]:
             for value in derived(part):
                 if isinstance(value.call, AggregateCall) and value.call.among is not None:
                     found[value.call.among[0]] = value.call
+    differences = {
+        written
+        for call in (m.origin for m in release.measures)
+        for part in inputs(call)
+        if isinstance(written := write_out(part), Call) and written.function == "date_diff"
+    }
+    if len(differences) > 1:
+        yield Finding(
+            "aggregate.not_allowed",
+            "Several differences of dates are not averaged side by side.",
+            at=release.at,
+            hint="Average one in an answer: what two differ by may be one person's.",
+        )
     if len(found) > 1:
         yield Finding(
             "aggregate.not_allowed",
@@ -210,6 +223,8 @@ def _value(argument: Expression, asked: Asked) -> Iterator[Finding]:
             for found in (found for date in dates for found in occurrences(date)):
                 yield from _unlisted(found.column, asked)
             yield from fine_dates(argument, asked.policy)
+            if any(isinstance(value.call, WindowCall) for value in derived(argument)):
+                yield _no_value(argument, asked)
         case _:
             yield _no_value(argument, asked)
 

@@ -9,7 +9,7 @@ from cleanroom.domain.expression import AggregateCall, Call, Column, Literal, Wi
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.plan import Aggregate, Plan, Relation, Window, relations, scans
 from cleanroom.domain.policy import Policy
-from cleanroom.rules.uses import Around, Derived, Occurrence, Under, occurrences, values_of
+from cleanroom.rules.uses import Around, Derived, Occurrence, Under, value_fields, values_of, write_out
 
 _TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
 _NUMBERING = frozenset({"row_number", "rank", "dense_rank"})
@@ -74,7 +74,7 @@ def uncounted(values: Iterable[Derived], plan: Plan, policy: Policy) -> Iterator
 def _counts_rows(call: AggregateCall | WindowCall) -> bool:
     """COUNT(*), and what adds up literals: one for each row."""
     parts = [part for part, _ in values_of(call)]
-    literals = bool(parts) and not any(True for part in parts for _ in occurrences(part))
+    literals = bool(parts) and not any(True for part in parts for _ in value_fields(write_out(part)))
     return call.function == "count_rows" or (literals and call.function in ("sum", "avg", "count", "count_distinct"))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cleanroom.domain.dependencies import Facts, Node, facts
-from cleanroom.domain.expression import AggregateCall, Case, Column, Expression, Field, WindowCall, children
+from cleanroom.domain.expression import AggregateCall, Expression, WindowCall
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.plan import Aggregate, Plan, Window, relations
 from cleanroom.domain.policy import Policy
-from cleanroom.rules.uses import occurrences
+from cleanroom.rules.uses import occurrences, value_fields
 
 
 def join_repeats_rows(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:
@@ -59,17 +59,4 @@ def repeating(value: Expression, known: Facts) -> frozenset[Node]:
 
 def owners_of(value: Expression, known: Facts) -> frozenset[Node]:
     """The rows that the value is read from."""
-    return frozenset(row for field in _value_fields(value) for row in known.owners.get(field.id, known.rows))
-
-
-def _value_fields(value: Expression) -> Iterator[Field]:
-    """The columns whose values are added up: not those that a CASE merely asks about."""
-    match value:
-        case Column(field=field):
-            yield field
-        case Case(branches=branches, default=default):
-            for part in (*(then for _, then in branches), *([] if default is None else [default])):
-                yield from _value_fields(part)
-        case _:
-            for part in children(value):
-                yield from _value_fields(part)
+    return frozenset(row for field in value_fields(value) for row in known.owners.get(field.id, known.rows))

@@ -9,10 +9,8 @@ from cleanroom.domain.expression import AggregateCall
 from cleanroom.domain.finding import Finding, Question
 from cleanroom.domain.plan import Plan, releases
 from cleanroom.domain.policy import Policy
+from cleanroom.domain.steps import MOST_CONDITIONS
 from cleanroom.rules.cells import condition_of
-
-MOST_CONDITIONS = 60
-"""As many as a mask of a BIGINT tells apart, with room to spare."""
 
 
 def sql_too_large(plan: Plan, policy: Policy, question: Question) -> Iterator[Finding]:

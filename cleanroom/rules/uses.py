@@ -151,6 +151,19 @@ def sources_read(expression: Expression, root: Relation) -> frozenset[SourceId]:
     return frozenset(found)
 
 
+def value_fields(value: Expression) -> Iterator[Field]:
+    """The columns whose values are added up: not those that a CASE merely asks about."""
+    match value:
+        case Column(field=field):
+            yield field
+        case Case(branches=branches, default=default):
+            for part in (*(then for _, then in branches), *([] if default is None else [default])):
+                yield from value_fields(part)
+        case _:
+            for part in children(value):
+                yield from value_fields(part)
+
+
 def source_column(expression: Expression) -> tuple[SourceColumn, Field] | None:
     """The dataset's column that the expression is, bare; None where it is anything else."""
     written = write_out(expression)

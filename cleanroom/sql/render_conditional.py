@@ -11,6 +11,7 @@ from typing import cast
 
 from cleanroom.domain.expression import AggregateCall, Field
 from cleanroom.domain.steps import (
+    MOST_CONDITIONS,
     PrivateStep,
     atom_minimum_name,
     cell_count_name,
@@ -22,9 +23,6 @@ from cleanroom.sql.render_aggregate import release_aggregate
 from cleanroom.sql.render_counts import Base, Table, arguments_of, grouped, least_classes
 from cleanroom.sql.render_expression import render_expression
 from cleanroom.sql.render_text import name_of, quoted
-
-MOST_CONDITIONS = 60
-"""Bits of a mask that a BIGINT holds with room to spare."""
 
 
 def conditional_groups(step: PrivateStep, base: Base) -> Table:

