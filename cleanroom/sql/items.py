@@ -64,7 +64,7 @@ def items_of(select: exp.Select, source: From, tables: Tables) -> list[Item]:
 
 
 def _star(node: exp.Expr, source: From, tables: Tables) -> list[Item]:
-    """Every column of every table, or of the one that is named, by its name."""
+    """Every column of every table, one that USING equates once; or of the table that is named."""
     star = node if isinstance(node, exp.Star) else node.this
     table = None if isinstance(node, exp.Star) else node.args.get("table")
     named = [m for m in source.scope.members if table is None or m.answers_to(str(table.this), None)]
@@ -76,6 +76,7 @@ def _star(node: exp.Expr, source: From, tables: Tables) -> list[Item]:
         Item(exp.column(exp.to_identifier(f.name, quoted=True), table=member.name), f.name)
         for member in named
         for f in member.fields
+        if table is not None or source.scope.merged.get(fold(f.name), f) == f
     ]
 
 

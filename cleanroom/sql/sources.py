@@ -76,10 +76,35 @@ def read_from(select: exp.Select, tables: Tables, outer: Scope | None = None) ->
     if clause is None:
         return replace(start, entries=(Entry(OneRow()),))
     tables.resolution.read_whole(clause, "this")
-    found = _add(start, clause.this, None, tables)
-    for join in select.args.get("joins") or []:
-        found = _add(found, join.this, join, tables)
+    found = start
+    for node, join in [(clause.this, None), *((join.this, join) for join in select.args.get("joins") or [])]:
+        for inner, how in _opened(node, join):
+            found = _add(found, inner, how, tables)
     return found
+
+
+def _opened(node: exp.Expr, join: exp.Join | None) -> list[tuple[exp.Expr, exp.Join | None]]:
+    """Joins in parentheses as they stand without: where they come first, or are inner-joined like everything in them.
+
+    With an alias they are a table of all their columns.
+    """
+    group = node.this if isinstance(node, exp.Subquery) else None
+    if not isinstance(group, exp.Table | exp.Subquery):
+        return [(node, join)]
+    inside = list(group.args.get("joins") or [])
+    first = group.copy()
+    first.set("joins", None)
+    if node.args.get("alias"):
+        everything = exp.Select(expressions=[exp.Star()], from_=exp.From(this=first), joins=inside)
+        return [(exp.Subquery(this=everything, alias=node.args["alias"]), join)]
+    further = any(value for name, value in node.args.items() if name != "this")
+    if further or not (join is None or all(map(_is_inner, (join, *inside)))):
+        return [(node, join)]
+    return [*_opened(first, join), *((one.this, one) for one in inside)]
+
+
+def _is_inner(join: exp.Join) -> bool:
+    return not (join.args.get("side") or join.args.get("method")) and str(join.args.get("kind") or "") in ("", "INNER")
 
 
 def _add(found: From, node: exp.Expr, join: exp.Join | None, tables: Tables) -> From:
