@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cleanroom.domain.dependencies import facts
 from cleanroom.domain.expression import (
     AggregateCall,
     Call,
     Case,
     Column,
     Expression,
-    Field,
     Literal,
     SourceColumn,
     WindowCall,
@@ -24,9 +22,9 @@ from cleanroom.domain.functions import AGGREGATES
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Plan, releases, scans
 from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
-from cleanroom.rules.cells import readable_form
 from cleanroom.rules.columns import fine_dates
 from cleanroom.rules.derived import through, uncounted
+from cleanroom.rules.inner_conditions import made_below, side_by_side
 from cleanroom.rules.uses import derived, measures, occurrences, per_unit_tables, source_column, write_out
 
 _SQL = {"count_rows": "COUNT(*)", "count_distinct": "COUNT(DISTINCT …)"}
@@ -72,40 +70,13 @@ def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Ite
             yield from _only_columns(asked)
         if call.second is not None:
             yield from _of_one_row(asked)
-        yield from _made_below(asked)
+        yield from made_below(call, release, policy)
     for release in releases(plan.root):
-        yield from _conditions_inside(release)
+        yield from side_by_side(release)
     for table in per_unit_tables(plan):
         for call in (measure.origin for measure in table.measures):
             if isinstance(call, AggregateCall) and not call.hidden and _chooses(call):
                 yield from _only_columns(Asked(call, table, plan, policy))
-
-
-def _made_below(asked: Asked) -> Iterator[Finding]:
-    """What a per-unit table was grouped by is added up only as it was read: conditions in it are out of sight here."""
-    known = facts(asked.release.input, asked.policy.datasets)
-    for part in inputs(asked.call):
-        for node in walk(readable_form(part, known)):
-            if isinstance(node, Column) and _is_key(node) and not _as_read(write_out(node)):
-                yield Finding(
-                    "aggregate.not_allowed",
-                    f"{asked.shown} of a value that one person's rows were grouped by is not allowed.",
-                    at=asked.call.at or node.at,
-                    hint="Compute the value in the query that aggregates it, not below a DISTINCT or GROUP BY.",
-                )
-
-
-def _is_key(node: Column) -> bool:
-    """Whether what can be read here is a key of a per-unit table: everything else is taken apart to what it was read from."""
-    return not isinstance(node.field.origin, SourceColumn | AggregateCall | WindowCall)
-
-
-def _as_read(written: Expression) -> bool:
-    """Whether the value is a column as it was read, or one computed from all of a person's rows."""
-    match written:
-        case Column(field=Field(origin=AggregateCall(among=among))):
-            return among is None
-    return isinstance(written, Column)
 
 
 def _chooses(call: AggregateCall) -> bool:
@@ -125,36 +96,6 @@ def _of_one_row(asked: Asked) -> Iterator[Finding]:
             f"{asked.shown} of columns of two datasets is not allowed.",
             at=asked.call.at,
             hint="Both columns must be read from one dataset.",
-        )
-
-
-def _conditions_inside(release: Aggregate) -> Iterator[Finding]:
-    """Values of one person that take different rows each cross in ways that nothing counts: one such condition, not more."""
-    found = {}
-    for call in (measure.origin for measure in release.measures):
-        for part in inputs(call):
-            for value in derived(part):
-                if isinstance(value.call, AggregateCall) and value.call.among is not None:
-                    found[value.call.among[0]] = value.call
-    differences = {
-        written
-        for call in (m.origin for m in release.measures)
-        for part in inputs(call)
-        if isinstance(written := write_out(part), Call) and written.function == "date_diff"
-    }
-    if len(differences) > 1:
-        yield Finding(
-            "aggregate.not_allowed",
-            "Several differences of dates are not averaged side by side.",
-            at=release.at,
-            hint="Average one in an answer: what two differ by may be one person's.",
-        )
-    if len(found) > 1:
-        yield Finding(
-            "aggregate.not_allowed",
-            "Values of one person under different conditions are not aggregated side by side.",
-            at=list(found.values())[-1].at,
-            hint="Keep one such condition in an answer, or put the conditions on the aggregates of the groups, with FILTER.",
         )
 
 
