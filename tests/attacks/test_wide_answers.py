@@ -100,6 +100,11 @@ PART_AND_ALL = (
     "(SELECT user_id, SUM(amount_usd) FILTER (WHERE category <> 'rare') AS x, SUM(amount_usd) AS y"
     " FROM retailer.orders GROUP BY user_id)"
 )
+FIRST_OF = (
+    "(SELECT category, s, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY n) AS r FROM (SELECT user_id, category,"
+    " date_trunc('day', ts) AS d, COUNT(*) AS n, SUM(amount_usd) AS s FROM retailer.orders GROUP BY user_id, {}) t) u"
+    " WHERE r = 1"
+)
 SPANS = (
     "SELECT COUNT(*), AVG(date_diff('day', a, b)), AVG(date_diff('day', a, c)) FROM (SELECT email_sha256, MIN(ts) AS a,"
     " MAX(ts) AS b, MAX(ts) FILTER (WHERE clicked = 0) AS c FROM publisher.impressions GROUP BY 1) t"
@@ -187,6 +192,32 @@ SPANS = (
             " FROM retailer.customers) t",
             {CUSTOMERS: [*REGIONS, customer(99, value=SECRET + 20)]},
             id="a clamp behind a DISTINCT",
+        ),
+        *(
+            pytest.param(
+                f"SELECT COUNT(*), AVG(date_diff('day', a, b)), AVG({other}) FROM (SELECT email_sha256, DATE '2026-01-01' AS a,"
+                " MAX(ts) AS b, ARG_MIN(ts, clicked) AS c, COUNT(*) AS n FROM publisher.impressions GROUP BY 1) t",
+                {IMPRESSIONS: [*(impression(p, day=11) for p in range(5)), impression(2, clicked=1, day=11 + SECRET)]},
+                id=f"a second span of days in {other.partition('(')[0].partition(' ')[0]}",
+            )
+            for other in (
+                "LEAST(date_diff('day', a, c), 100000)",
+                "COALESCE(date_diff('day', a, c), 0)",
+                "CASE WHEN n > 1000 THEN date_diff('day', a, b) ELSE date_diff('day', a, c) END",
+            )
+        ),
+        pytest.param(
+            f"SELECT * FROM (SELECT category, SUM(s) AS s FROM {FIRST_OF.format('category, d')} GROUP BY 1) a CROSS JOIN"
+            f" (SELECT SUM(s) AS t FROM {FIRST_OF.format('d, category')}) b",
+            {
+                ORDERS: [
+                    *(order(p) for p in range(4)),
+                    *(order(p, "home") for p in range(20, 24)),
+                    order(9, "home", amount=SECRET + 3, day=9),
+                    order(9, amount=3, day=2),
+                ]
+            },
+            id="keys in another order, which settle another first row",
         ),
     ],
 )
