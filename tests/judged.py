@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -115,6 +116,11 @@ def assert_engines_agree(plan: ExecutablePlan, scenario: Scenario, folder: Path)
 # --- against the analyst's own text --------------------------------------------------------------------------------
 
 
+def _undefined_as_null(found: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """The rows with no number where a number is not defined: a correlation without spread is NULL here."""
+    return [tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in found]
+
+
 def assert_means_what_it_says(sql: str, scenario: Scenario, folder: Path) -> bool:
     """Where a single person is enough, the answer is that of the analyst's own text over the same rows.
 
@@ -136,8 +142,8 @@ def assert_means_what_it_says(sql: str, scenario: Scenario, folder: Path) -> boo
     plan = approve(verdict)
     if any(not step.aggregate.keys for step in plan.steps) or _may_withhold(plan):
         return False
-    ours = by_duckdb(plan, replace(scenario, policy=policy), folder)
-    theirs = plain(sql, scenario.data, policy, verdict)
+    ours = _undefined_as_null(by_duckdb(plan, replace(scenario, policy=policy), folder))
+    theirs = _undefined_as_null(plain(sql, scenario.data, policy, verdict))
     assert same(ours, theirs), f"the text says {sorted(map(repr, theirs))}, the answer {sorted(map(repr, ours))}"
     return True
 

@@ -67,7 +67,7 @@ def _assert_sound(found: Sequence[Released], terms: Terms) -> None:
         assert_values(released, rows)
         assert_atoms(released, rows)
         assert_cell_minimums(released, rows, terms)
-        assert_removals(released)
+        assert_removals(released, [row for row, _ in rows])
         if len(found) == 1 and is_simple(released) and not terms.of_column:
             assert_nothing_held_back(released)
     assert_grains(found)

@@ -29,7 +29,7 @@ from tests.oracle_rows import Datasets, Path, People, Row, call_of, grouped, pla
 # --- anti-joins ----------------------------------------------------------------------------------------------------
 
 
-def assert_removals(released: Released) -> None:
+def assert_removals(released: Released, shown: Sequence[Shown]) -> None:
     """In each shown group the people whom an anti-join took away, of either side, are none or enough.
 
     Where a key or a condition is computed from what was left, in the whole answer.
@@ -37,20 +37,23 @@ def assert_removals(released: Released) -> None:
     datasets = released.datasets
     for join in anti_joins(released.aggregate.input):
         taken = _taken(released.aggregate.input, join)
-        if released.shown and _feeds_groups(released.aggregate, join):
+        if shown and _feeds_groups(released.aggregate, join):
             paths = [path for row in rows_of(_bare(taken), datasets) for path in row.paths]
             _assert_nobody_or_enough(released, taken, datasets, paths)
             continue
         groups = grouped(released.aggregate.keys, rows_of(taken, datasets))
-        for row in released.shown:
+        for row in shown:
             members: Sequence[Row] = groups.get(released.key(row), ())
             _assert_nobody_or_enough(released, taken, datasets, [path for m in members for path in m.paths])
 
 
 def people_removed(released: Released, dataset: DatasetName, column: str) -> frozenset[Hashable]:
     """The people whom an anti-join took away, of all scans of a dataset on either side; and those who are a match that
-    others have not: without them a row would be among those."""
+    others have not, or that a condition takes away: without them a row would be among those."""
     everybody = [path for members in released.groups.values() for m in members for path in m.paths]
+    for filtered in relations(released.aggregate.input):
+        if isinstance(filtered, Filter):
+            everybody += [path for row in rows_of(filtered.input, released.datasets) for path in row.paths]
     matches = (
         released.people.units(scan, column, everybody)
         for scan in released.people.scans
@@ -120,6 +123,8 @@ def _bare(relation: Relation) -> Relation:
     match relation:
         case Scan():
             return relation
+        case Join(left=left, kind=JoinKind.SEMI):  # the match itself is what it is
+            return replace(relation, left=_bare(left))
         case Join(left=left, right=right):
             return replace(relation, left=_bare(left), right=_bare(right))
         case Filter(input=below, predicate=predicate) if _looks_at(predicate, computed):

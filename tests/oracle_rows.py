@@ -85,17 +85,18 @@ def plain(value: Value) -> Hashable:
     return value
 
 
+def _looked_up(root: Relation) -> frozenset[SourceId]:
+    """The sources that rows only have a match in: one row of theirs may be behind several."""
+    semi = (j for j in relations(root) if isinstance(j, Join) and j.kind is JoinKind.SEMI)
+    return frozenset(scan.source for join in semi for scan in scans(join.right))
+
+
 class People:
     """Who the base rows of the scans below a relation belong to."""
 
     def __init__(self, root: Relation, datasets: Datasets) -> None:
         self.scans = tuple(sorted(_behind(root), key=lambda scan: scan.source))
-        self.looked_up = frozenset(
-            scan.source
-            for join in relations(root)
-            if isinstance(join, Join) and join.kind is JoinKind.SEMI
-            for scan in scans(join.right)
-        )
+        self.looked_up = _looked_up(root)
         self.columns = tuple((scan, unit.name) for scan in self.scans for unit in scan.units)
         self._rows = {scan.source: datasets[scan.dataset] for scan in self.scans}
 
@@ -137,7 +138,7 @@ class Sources:
                     self._of.update({f.id: below for f in fields})
                 case Aggregate(keys=keys, measures=measures):
                     self._of.update({f.id: self.all_of(inputs(f.origin)) for f in keys})
-                    self._of.update({f.id: below for f in measures})
+                    self._of.update({f.id: below - _looked_up(relation) for f in measures})
                 case Window(calls=calls):
                     self._of.update({f.id: below for f in calls})
                 case Project(fields=fields):

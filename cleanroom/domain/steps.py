@@ -43,10 +43,10 @@ class ConditionalCell:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Whom an anti-join took away: `relation` has, in its place, those who have a match.
+    """Whom an anti-join, or what is asked of a match that may be missing, took away: `relation` has those who have a match.
 
-    `keys` are those of the step's aggregate, computed over `relation`; none where they are computed after the anti-join:
-    then the whole answer stands or falls. `units` are all units of `relation`.
+    `keys` are those of the step's aggregate that mean the same over `relation`; none where they are computed after the
+    join: then the whole answer stands or falls. `units` are all units of `relation`.
     """
 
     relation: Relation

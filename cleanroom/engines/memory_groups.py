@@ -38,9 +38,12 @@ def groups(step: PrivateStep, rows: Sequence[Row]) -> list[Group]:
 
 
 def removed(removal: Removal, rows: Sequence[Row], group: Group) -> list[Row]:
-    """The removed rows that have the group's keys; all of them where the removal has no keys."""
+    """The removed rows that have the group's keys, as many as the removal has."""
     if not removal.keys:
         return list(rows)
+    if len(removal.keys) < len(group.key):
+        own = _name(removal.keys, group.key)
+        return [row for key, part in grouped(removal.keys, rows) if _name(removal.keys, key) == own for row in part]
     return [row for key, part in grouped(removal.keys, rows) if _name(removal.keys, key) in group.names for row in part]
 
 

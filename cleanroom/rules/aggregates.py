@@ -25,7 +25,16 @@ from cleanroom.domain.policy import AggregateArguments, AnalysisRule, Policy
 from cleanroom.rules.columns import fine_dates
 from cleanroom.rules.derived import through, uncounted
 from cleanroom.rules.inner_conditions import made_below, side_by_side
-from cleanroom.rules.uses import derived, measures, occurrences, per_unit_tables, source_column, write_out
+from cleanroom.rules.removals import removed_under_conditions
+from cleanroom.rules.uses import (
+    derived,
+    measures,
+    occurrences,
+    per_unit_tables,
+    source_column,
+    sources_read,
+    write_out,
+)
 
 _SQL = {"count_rows": "COUNT(*)", "count_distinct": "COUNT(DISTINCT …)"}
 _COUNTS = ("count", "count_distinct")
@@ -73,6 +82,7 @@ def aggregate_not_allowed(plan: Plan, policy: Policy, question: Question) -> Ite
         yield from made_below(call, release, policy)
     for release in releases(plan.root):
         yield from side_by_side(release)
+        yield from removed_under_conditions(release, policy.datasets)
     for table in per_unit_tables(plan):
         for call in (measure.origin for measure in table.measures):
             if isinstance(call, AggregateCall) and not call.hidden and _chooses(call):
@@ -89,7 +99,7 @@ def _chooses(call: AggregateCall) -> bool:
 
 def _of_one_row(asked: Asked) -> Iterator[Finding]:
     """Both columns of CORR and COVAR stand in one row of one dataset: a product with another's picks out a person."""
-    read = {found.column.source for part in inputs(asked.call) for found in occurrences(part)}
+    read = {source for part in inputs(asked.call) for source in sources_read(part, asked.release.input)}
     if len(read) > 1:
         yield Finding(
             "aggregate.not_allowed",

@@ -18,6 +18,7 @@ from cleanroom.domain.expression import (
     children,
     fields_of,
     inputs,
+    walk,
 )
 from cleanroom.domain.types import BIGINT, BOOLEAN
 
@@ -26,21 +27,25 @@ TRUE = Literal(True, BOOLEAN)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`own`: the rows that the cell is made of. `splits`: what else sorts those rows into ones that count differently."""
+    """`own`: the rows that the cell is made of. `splits`: what else sorts those rows into ones that count differently.
+
+    `fed`: those of the splits that tell whether a person's rows feed the cell at all: of such there must be enough.
+    """
 
     own: Expression
     splits: tuple[Expression, ...]
+    fed: tuple[Expression, ...] = ()
 
 
 def condition_of(call: AggregateCall, known: Facts) -> Condition | None:
     """The condition of the cell; None where it stands for all of its row's people alike."""
     arguments = [readable_form(part, known) for part in (call.argument, call.second) if part is not None]
-    present = [_present(part) for part in arguments if _may_be_null(part, known)]
-    own = [*([call.condition] if call.condition is not None else []), *present]
+    there = [present(part) for part in arguments if _may_be_null(part, known)]
+    own = [*([call.condition] if call.condition is not None else []), *there]
     splits = tuple(dict.fromkeys([*(s for part in arguments for s in _splits(part)), *_matches(call, known)]))
     if not own and not splits:
         return None
-    return Condition(_all(own), splits)
+    return Condition(_all(own), splits, tuple(fed for part in arguments for fed in _fed(part)))
 
 
 def readable_form(expression: Expression, known: Facts) -> Expression:
@@ -67,7 +72,7 @@ def _all(parts: list[Expression]) -> Expression:
     return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
 
 
-def _present(argument: Expression) -> Expression:
+def present(argument: Expression) -> Expression:
     return Call("not", (Call("is_null", (argument,), BOOLEAN),), BOOLEAN)
 
 
@@ -91,6 +96,13 @@ def _is_optional(argument: Expression, known: Facts) -> bool:
 def _rows(expression: Expression, known: Facts) -> frozenset[Node]:
     """The rows that the expression reads values of."""
     return frozenset(row for field in fields_of(expression) for row in known.owners.get(field.id, known.rows))
+
+
+def _fed(argument: Expression) -> Iterator[Expression]:
+    for node in walk(argument):
+        match node:
+            case Column(field=Field(origin=AggregateCall(among=(some, _)))):
+                yield Call("gt", (Column(some), Literal(0, BIGINT)), BOOLEAN)
 
 
 def _splits(argument: Expression) -> Iterator[Expression]:
@@ -124,4 +136,4 @@ def _matches(call: AggregateCall, known: Facts) -> Iterator[Expression]:
     for unit in known.units:
         read = any(unit.scan in known.scans[row] for row in rows)
         if unit.optional and (counts_rows or read):
-            yield _present(Column(unit.field))
+            yield present(Column(unit.field))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cleanroom.domain.dependencies import Datasets, determined, facts
 from cleanroom.domain.expression import AggregateCall, Call, Field, WindowCall, inputs, walk
 from cleanroom.domain.functions import AGGREGATES
-from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, Window, relations
+from cleanroom.domain.plan import Aggregate, Join, JoinKind, Relation, Window, expressions, relations
 from cleanroom.domain.steps import Claim
 from cleanroom.rules.overlap import counted_people
 from cleanroom.rules.per_unit import as_keys
@@ -21,6 +21,7 @@ def claims_of(release: Aggregate, datasets: Datasets) -> frozenset[Claim]:
     for relation in relations(release):
         if not _of_people(relation):
             continue
+        found |= set(_matches_asked(relation, datasets))
         match relation:
             case Aggregate(input=below, keys=keys, measures=measures):
                 found |= determined(facts(below, datasets), keys)[2]
@@ -33,8 +34,6 @@ def claims_of(release: Aggregate, datasets: Datasets) -> frozenset[Claim]:
                         found |= set(_rows_single(call, below, datasets))
             case Join(kind=JoinKind.ANTI):
                 found |= set(_keys_present(relation, datasets))
-            case Filter():
-                found |= set(_matches_asked(relation, datasets))
     found |= counted_people(facts(release.input, datasets))[1]
     return frozenset(found)
 
@@ -79,9 +78,9 @@ def _keys_present(join: Join, datasets: Datasets) -> Iterator[Claim]:
                 yield Claim(found.dataset, (found.column.column,), unique=False)
 
 
-def _matches_asked(relation: Filter, datasets: Datasets) -> Iterator[Claim]:
+def _matches_asked(relation: Relation, datasets: Datasets) -> Iterator[Claim]:
     """That a column asked to be NULL is so for want of a match alone."""
-    for node in walk(write_out(relation.predicate)):
+    for node in (node for expression in expressions(relation) for node in walk(write_out(expression))):
         if isinstance(node, Call) and node.function == "is_null":
             for found in occurrences(node):
                 declared = datasets[found.dataset].column(found.column.column)

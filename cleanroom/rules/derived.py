@@ -79,6 +79,9 @@ def _counts_rows(call: AggregateCall | WindowCall) -> bool:
 
 
 def _is_first(value: Derived) -> bool:
+    around = value.around[:-1]
+    if not all(isinstance(node, Call) and node.function == "and" for node in around):
+        return False
     match value.around[-1] if value.around else None:
         case Call(function="eq" | "le", arguments=(Column(), Literal(value=1))):
             return True

@@ -67,7 +67,8 @@ def side_by_side(release: Aggregate) -> Iterator[Finding]:
             at=list(conditional.values())[-1].at,
             hint="Keep one such condition in an answer, or put the conditions on the aggregates of the groups, with FILTER.",
         )
-    differences = {d for part in parts if isinstance(d := write_out(part), Call) and d.function == "date_diff"}
+    nodes = (node for part in parts for node in walk(write_out(part)))
+    differences = {node for node in nodes if isinstance(node, Call) and node.function == "date_diff"}
     if len(differences) > 1:
         yield Finding(
             "aggregate.not_allowed",

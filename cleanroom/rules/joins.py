@@ -49,6 +49,8 @@ def _unlisted_kind(join: Join, policy: Policy) -> Iterator[Finding]:
     """The owners of both sides list the kind; IN and EXISTS are SEMI joins, NOT IN and NOT EXISTS are ANTI joins."""
     ends = [found for pair in join.keys for column in pair if (found := source_column(column)) is not None]
     sides = [*scans(join.left), *scans(join.right)] if not ends else []
+    if join.kind is not JoinKind.INNER:  # who is on the other side has, or has not, a match in all that makes it up
+        sides = list(scans(join.right))
     names = dict.fromkeys([*(column.dataset for column, _ in ends), *(scan.dataset for scan in sides)])
     if join.kind is JoinKind.INNER and len(names) < 2:
         return  # a dataset meets itself on its own unit, whatever its owner lists

@@ -81,6 +81,8 @@ def window_over_rows(plan: Plan, policy: Policy, question: Question) -> Iterator
             if isinstance(call, WindowCall):
                 if call.function not in _INSIDE:
                     yield _not_there(call)
+                if call.function == "last_value" and call.frame is None:
+                    yield _unsettled(call)
                 _, mixed, _ = determined(known, as_keys(call))
                 if mixed or not call.partition:
                     yield Finding(
@@ -100,6 +102,15 @@ def _not_there(call: WindowCall) -> Finding:
         f"{call.function.upper()} does not stand over rows of people.",
         at=call.at,
         hint=f"Inside a person: {', '.join(sorted(_INSIDE - {'count_rows'})).upper()}.",
+    )
+
+
+def _unsettled(call: WindowCall) -> Finding:
+    return Finding(
+        "window.over_rows",
+        "LAST_VALUE over one person's rows needs a frame: without one it ends at any of the rows that come level.",
+        at=call.at,
+        hint="Use FIRST_VALUE with the order turned round.",
     )
 
 

@@ -152,7 +152,8 @@ def _rows_of(relation: Relation, names: _Names) -> Hashable:
             return ("join", kind, sides, pairs)
         case Aggregate(input=below, keys=keys):
             rows = _rows(below, names)
-            return ("per unit", rows, frozenset(_meaning(Column(key), names) for key in keys))
+            # In their order: it settles which of one person's rows comes first.
+            return ("per unit", rows, tuple(_meaning(Column(key), names) for key in keys))
     return ("other", id(relation))
 
 

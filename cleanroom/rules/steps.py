@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from cleanroom.domain.dependencies import Datasets, Facts, column, facts
+from cleanroom.domain.dependencies import Facts, column, facts
 from cleanroom.domain.expression import (
     AggregateCall,
-    Call,
     Column,
     Expression,
     Field,
@@ -24,7 +23,6 @@ from cleanroom.domain.plan import (
     Aggregate,
     Filter,
     Join,
-    JoinKind,
     Limit,
     Project,
     Relation,
@@ -34,15 +32,15 @@ from cleanroom.domain.plan import (
     expressions,
     relations,
     scans,
-    units_of,
 )
 from cleanroom.domain.policy import Policy, SmallGroups
-from cleanroom.domain.steps import MOST_PUBLIC_GROUPS, ConditionalCell, PrivateStep, Removal, contains
-from cleanroom.domain.types import BOOLEAN, Kind
+from cleanroom.domain.steps import MOST_PUBLIC_GROUPS, ConditionalCell, PrivateStep, contains
+from cleanroom.domain.types import Kind
 from cleanroom.rules.cells import condition_of
 from cleanroom.rules.optional import asked_sources
 from cleanroom.rules.populations import in_words_of
-from cleanroom.rules.uses import mentions, occurrences, source_column, sources_read
+from cleanroom.rules.removals import removals_of
+from cleanroom.rules.uses import mentions, occurrences, source_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +61,12 @@ def private_step(
     optional = frozenset(unit.field for unit in known.units if unit.optional)
     asked = asked_sources(release)
     cells = _cells(release, known)
-    removals = tuple(_removals(release, policy.datasets))
+    measures = tuple(dict.fromkeys(cell.measure for cell in cells.cells))
+    removals = tuple(removals_of(release, policy.datasets))
     finer, beside = _grains(release, family)
     small, public = _small_groups(release, policy)
-    # Groups that are merged would have to be merged among the removed as well.
-    alone = len(family) == 1 and not (removals and small is SmallGroups.POOL)
+    # Groups that are merged would have to be merged in the other grains, and among the removed, as well.
+    alone = small is not SmallGroups.POOL or (len(family) == 1 and not removals)
     settled = replace(release, input=_settled(release.input, read))
     return PrivateStep(
         table=table,
@@ -75,7 +74,7 @@ def private_step(
         units=units,
         conditions=cells.conditions,
         conditional=cells.cells,
-        distinct_measures=tuple(c.measure for c in cells.cells if _call(c.measure).function == "count_distinct"),
+        distinct_measures=tuple(m for m in measures if _call(m).function == "count_distinct"),
         minimum_units=minimum,
         optional=optional,
         unasked=frozenset(u.field for u in known.units if u.optional and u.scan.source not in asked),
@@ -110,48 +109,8 @@ def _cells(release: Aggregate, known: Facts) -> _Cells:
         found = condition_of(_call(measure), known)
         if found is not None:
             conditions += [c for c in dict.fromkeys((found.own, *found.splits)) if c not in conditions]
-            cells.append(ConditionalCell(measure, conditions.index(found.own)))
+            cells += [ConditionalCell(measure, conditions.index(own)) for own in dict.fromkeys((found.own, *found.fed))]
     return _Cells(tuple(conditions), tuple(cells))
-
-
-def _removals(release: Aggregate, datasets: Datasets) -> Iterator[Removal]:
-    """For each anti-join below, and each condition on a match that may be missing: the rows of those who have a match."""
-    for node in relations(release.input):
-        for matched in _matched(node, release.input, datasets):
-            inside = _instead(release.input, node, matched)
-            if inside is None:
-                yield Removal(matched, (), units_of(matched))
-            else:
-                yield Removal(inside, release.keys, units_of(inside))
-
-
-def _matched(node: Relation, root: Relation, datasets: Datasets) -> Iterator[Relation]:
-    """What stands for the node where those who have a match are kept, and nobody else."""
-    match node:
-        case Join(kind=JoinKind.ANTI):
-            yield replace(node, kind=JoinKind.SEMI)
-        case Filter(input=below, predicate=predicate):
-            asked = sources_read(predicate, root)
-            for unit in facts(below, datasets).units:
-                if unit.optional and unit.scan.source in asked:
-                    missing = Call("is_null", (Column(unit.field),), BOOLEAN)
-                    yield replace(node, predicate=Call("not", (missing,), BOOLEAN))
-
-
-def _instead(relation: Relation, node: Relation, matched: Relation) -> Relation | None:
-    """The relation with `matched` in the node's place; None where groups or windows are computed after it."""
-    if relation is node:
-        return matched
-    if not any(below is node for below in relations(relation)):
-        return relation
-    match relation:
-        case Filter(input=below) | Project(input=below):
-            inner = _instead(below, node, matched)
-            return None if inner is None else replace(relation, input=inner)
-        case Join(left=left, right=right):
-            one, other = _instead(left, node, matched), _instead(right, node, matched)
-            return None if one is None or other is None else replace(relation, left=one, right=other)
-    return None
 
 
 def _grains(

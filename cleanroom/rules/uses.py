@@ -140,14 +140,14 @@ def values_of(call: AggregateCall | WindowCall) -> tuple[tuple[Expression, Aroun
 
 
 def sources_read(expression: Expression, root: Relation) -> frozenset[SourceId]:
-    """The sources whose rows the expression tells about: of its columns, and of the rows that it numbers or counts."""
+    """The sources whose rows the expression tells about: of its columns, and all whose rows a per-unit value counts,
+    orders or chooses among."""
     found = {occurrence.column.source for occurrence in occurrences(expression)}
     for value in derived(expression):
-        if not values_of(value.call):
-            for relation in relations(root):
-                match relation:
-                    case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
-                        found |= {scan.source for scan in scans(below)}
+        for relation in relations(root):
+            match relation:
+                case Aggregate(input=below, measures=made) | Window(input=below, calls=made) if value.field in made:
+                    found |= {scan.source for scan in scans(below)}
     return frozenset(found)
 
 

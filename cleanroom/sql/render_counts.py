@@ -18,13 +18,15 @@ from cleanroom.sql.render_text import name_of, quoted
 class Table:
     """A common table expression. `outputs`: hidden column → its text, where the last SELECT reads it from here.
 
-    `keyed`: it has a row for each of the step's groups, or not; else one row for all, or none where `outputs` is empty.
+    `keyed`: it has a row for each of the step's groups, or for each of their parts `on` (names of keys; none: all); else
+    one row for all, or none where `outputs` is empty.
     """
 
     name: str
     query: str
     materialized: bool = False
     keyed: bool = True
+    on: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,7 +61,7 @@ def put_together(step: PrivateStep, base: Base, groups: Table, counts: Sequence[
 
 def _joined(table: Table, names: Sequence[str], groups: str) -> str:
     if names and table.keyed:
-        return f"LEFT JOIN {table.name} ON ({same(names, groups, table.name)})"
+        return f"LEFT JOIN {table.name} ON ({same(table.on or names, groups, table.name)})"
     return f"CROSS JOIN {table.name}"
 
 

@@ -48,8 +48,10 @@ def pool_count(step: PrivateStep) -> Iterator[Table]:
 def removed_counts(step: PrivateStep, base: Base, tables: Tables) -> Iterator[Table]:
     """For each removal its distinct units, by the step's groups or of all of it."""
     for number, removal in enumerate(step.removals):
-        if len(removal.keys) not in (0, len(step.aggregate.keys)):
+        if not set(removal.keys) <= set(step.aggregate.keys):
             raise ValueError("a removal by other keys than its step's")
+        if pools(step) and len(removal.keys) not in (0, len(step.aggregate.keys)):
+            raise ValueError("groups that are put together are not parted by some of their keys")
         yield _removed(step, number, removal, base, tables)
 
 
@@ -65,12 +67,14 @@ def _removed(step: PrivateStep, number: int, removal: Removal, base: Base, table
         query, names = _replaced(f"({query})", names, units), [*names, "pooled"]
     counts = {removed_name(number, j): distinct(unit) for j, unit in enumerate(removal.units)}
     table = f"_removed{number}"
-    made = [f"{name} AS {own}" for name, own in zip(names, base.names if keys else (), strict=True)]
+    own_names = base.names if pools(step) else [name_of(key) for key in removal.keys]
+    made = [f"{name} AS {own}" for name, own in zip(names, own_names if keys else (), strict=True)]
     made += [f"{text} AS {quoted(name)}" for name, text in counts.items()]
     return Table(
         table,
         f"SELECT {', '.join(made)} FROM ({query}){grouped(names)}",
         keyed=bool(keys),
+        on=tuple(own_names),
         outputs={name: f"coalesce({table}.{name}, 0)" for name in counts},
     )
 
