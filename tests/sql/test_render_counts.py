@@ -439,7 +439,8 @@ def _unfit() -> dict[str, PrivateStep]:
     found["a set beside that the step's contains"] = replace(crossed, beside=((),))
     keyed = replace(removal, keys=(site,))
     found["a removal by more keys"] = release(made.relation, (), units=made.units, removals=(keyed,))
-    found["a removal by fewer keys"] = release(made.relation, (site, kind), units=made.units, removals=(keyed,))
+    pooled = release(made.relation, (site, kind), units=made.units, removals=(keyed,), small_groups=SmallGroups.POOL)
+    found["a removal by some keys of groups that are put together"] = pooled
     return found
 
 
