@@ -22,6 +22,7 @@ from cleanroom.domain.expression import (
 )
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.plan import Aggregate, Filter, Join, JoinKind, Relation, Scan, Window, relations, scans
+from cleanroom.domain.steps import column_name
 from cleanroom.engines.memory_expressions import evaluate
 from tests.oracle_cells import Released, Shown, anti_joins
 from tests.oracle_rows import Datasets, Path, People, Row, call_of, grouped, plain, rows_of
@@ -162,7 +163,8 @@ class Grain:
         """The shown rows, not those that were left empty, each with its group's rows."""
         for row in self.released.shown:
             members = self.released.groups.get(self.released.key(row))
-            if members is not None and self.released.enough_for_a_row(members):
+            empty = self.released.measures and not any(row[column_name(m)] is not None for m in self.released.measures)
+            if members is not None and self.released.enough_for_a_row(members) and not empty:
                 yield row, members
 
     def withheld(self) -> int:
