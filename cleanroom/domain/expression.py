@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import assert_never
 
 from cleanroom.domain.identifiers import DatasetName, SourceId
-from cleanroom.domain.types import UNKNOWN, DataType
+from cleanroom.domain.types import BOOLEAN, UNKNOWN, DataType
 
 Value = bool | int | Decimal | float | str | datetime.date | datetime.datetime | None
 
@@ -150,6 +150,21 @@ class Missing:
 
 
 Expression = Literal | Column | Call | Case | Cast | Missing
+
+
+def all_of(parts: Sequence[Expression]) -> Expression:
+    """TRUE exactly where every part is; one part as it is, none at all the literal TRUE."""
+    match parts:
+        case []:
+            return Literal(True, BOOLEAN)
+        case [only]:
+            return only
+    return Call("and", tuple(parts), BOOLEAN)
+
+
+def present(argument: Expression) -> Expression:
+    """TRUE where the argument is not NULL."""
+    return Call("not", (Call("is_null", (argument,), BOOLEAN),), BOOLEAN)
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

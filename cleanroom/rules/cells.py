@@ -15,9 +15,11 @@ from cleanroom.domain.expression import (
     Expression,
     Field,
     Literal,
+    all_of,
     children,
     fields_of,
     inputs,
+    present,
     walk,
 )
 from cleanroom.domain.types import BIGINT, BOOLEAN
@@ -45,7 +47,7 @@ def condition_of(call: AggregateCall, known: Facts) -> Condition | None:
     splits = tuple(dict.fromkeys([*(s for part in arguments for s in _splits(part)), *_matches(call, known)]))
     if not own and not splits:
         return None
-    return Condition(_all(own), splits, tuple(fed for part in arguments for fed in _fed(part)))
+    return Condition(all_of(own), splits, tuple(fed for part in arguments for fed in _fed(part)))
 
 
 def readable_form(expression: Expression, known: Facts) -> Expression:
@@ -64,16 +66,6 @@ def readable_form(expression: Expression, known: Facts) -> Expression:
         case Cast(argument=argument):
             return replace(expression, argument=readable_form(argument, known))
     return expression
-
-
-def _all(parts: list[Expression]) -> Expression:
-    if not parts:
-        return TRUE
-    return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
-
-
-def present(argument: Expression) -> Expression:
-    return Call("not", (Call("is_null", (argument,), BOOLEAN),), BOOLEAN)
 
 
 def _may_be_null(argument: Expression, known: Facts) -> bool:

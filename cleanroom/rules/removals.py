@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cleanroom.domain.dependencies import Datasets, Unit, determined, facts
-from cleanroom.domain.expression import AggregateCall, Column, Field, WindowCall, inputs
+from cleanroom.domain.expression import AggregateCall, Column, Field, WindowCall, inputs, present
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import SourceId
 from cleanroom.domain.plan import (
@@ -24,7 +24,7 @@ from cleanroom.domain.plan import (
     units_of,
 )
 from cleanroom.domain.steps import Removal
-from cleanroom.rules.cells import TRUE, condition_of, present, readable_form
+from cleanroom.rules.cells import TRUE, condition_of, readable_form
 from cleanroom.rules.per_unit import as_keys
 from cleanroom.rules.uses import sources_read
 

@@ -20,8 +20,10 @@ from cleanroom.domain.expression import (
     Missing,
     SortKey,
     WindowCall,
+    all_of,
     fields_of,
     inputs,
+    present,
 )
 from cleanroom.domain.functions import AGGREGATES, WINDOWS
 from cleanroom.domain.types import BIGINT, BOOLEAN, DOUBLE, HUGEINT, INTEGERS, DataType, Kind
@@ -117,15 +119,15 @@ class Calls:
         return Case(((Call("is_null", (found,), BOOLEAN), zero),), found, found.type, call.at)
 
     def _among(self, call: AggregateCall) -> AggregateCall:
-        present = [
-            Call("not", (Call("is_null", (part,), BOOLEAN),), BOOLEAN)
+        there = [
+            present(part)
             for part in (call.argument, call.second)
             if part is not None and not (isinstance(part, Column) and not part.field.nullable)
         ]
-        parts = [*([] if call.condition is None else [call.condition]), *present]
+        parts = [*([] if call.condition is None else [call.condition]), *there]
         if not parts:
             return call
-        some = self._measured(AggregateCall("count_rows", condition=_all(parts), hidden=True))
+        some = self._measured(AggregateCall("count_rows", condition=all_of(parts), hidden=True))
         every = self._measured(AggregateCall("count_rows", hidden=True))
         assert isinstance(some, Column)
         assert isinstance(every, Column)
@@ -218,10 +220,6 @@ class Calls:
             case Cast(argument=argument, type=type, at=at):
                 return Cast(self.settle(argument), type, at)
         return expression
-
-
-def _all(parts: list[Expression]) -> Expression:
-    return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
 
 
 def _ordered(order: exp.Expr | None) -> list[exp.Expr]:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from cleanroom.domain.expression import Call, Column, Expression, fields_of
+from cleanroom.domain.expression import Call, Column, Expression, all_of, fields_of
 from cleanroom.domain.plan import Filter, Join, JoinKind, Relation, Scan
-from cleanroom.domain.types import BOOLEAN
 from cleanroom.sql.expressions import condition
 from cleanroom.sql.sources import Entry, From, Tables
 from cleanroom.sql.terms import Terms
@@ -76,7 +75,7 @@ def filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
     """The rows on which every part is TRUE."""
     if not parts:
         return relation
-    return Filter(relation, _all(parts), relation.released)
+    return Filter(relation, all_of(parts), relation.released)
 
 
 def conjuncts(expression: Expression) -> list[Expression]:
@@ -92,12 +91,8 @@ def conjuncts(expression: Expression) -> list[Expression]:
                 return [expression]
             if not all(rest):
                 return common
-            return [*common, replace(expression, arguments=tuple(map(_all, rest)))]
+            return [*common, replace(expression, arguments=tuple(map(all_of, rest)))]
     return [expression]
-
-
-def _all(parts: Sequence[Expression]) -> Expression:
-    return parts[0] if len(parts) == 1 else Call("and", tuple(parts), BOOLEAN)
 
 
 def _conditions(entry: Entry, found: From, tables: Tables) -> list[Expression]:
