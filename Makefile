@@ -48,7 +48,7 @@ bench: setup ## measure, print a table, write benchmarks/results
 
 lock: ## resolve requirements/ anew (needs uv)
 	$(RESOLVE) --all-extras --upgrade --output-file requirements/lock.txt
-	$(RESOLVE) --constraints requirements/lock.txt --output-file requirements/runtime.txt
+	$(RESOLVE) --extra postgresql --constraints requirements/lock.txt --output-file requirements/runtime.txt
 
 $(INSTALLED): requirements/lock.txt requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "set-up stopped: there is no $(PYTHON); install Python 3.11 or newer" >&2; exit 1; }

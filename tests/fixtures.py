@@ -18,7 +18,7 @@ from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, PrincipalId, QueryId
 from cleanroom.domain.policy import Policy, PolicyFolder
 from cleanroom.domain.ports import Engine, FileSource
-from cleanroom.domain.query import Principal, QueryRequest, Role
+from cleanroom.domain.query import Principal, QueryRequest, Role, everywhere
 from cleanroom.engines.memory import MemoryEngine
 from cleanroom.engines.memory_arrow import read
 from cleanroom.engines.memory_relations import NamedRow
@@ -34,7 +34,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 
 
 def principal(partner: str = "publisher") -> Principal:
-    return Principal(PrincipalId(f"{partner}/analyst"), PartnerName(partner), frozenset({Role.ANALYST}))
+    return Principal(PrincipalId(f"{partner}/analyst"), PartnerName(partner), everywhere(Role.ANALYST))
 
 
 def request(

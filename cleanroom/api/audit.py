@@ -7,7 +7,8 @@ from typing import Any
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import door, home, principal
 from cleanroom.api.permissions import unknown
-from cleanroom.api.schemas import AuditPage, CheckpointSchema, PageQuery, ProofSchema
+from cleanroom.api.schemas.audit import AuditPage, CheckpointSchema, ProofSchema
+from cleanroom.api.schemas.paging import PageQuery
 from cleanroom.api.views import instant
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
@@ -59,12 +60,16 @@ def proof(number: str) -> dict[str, Any]:
 
 
 def _sight() -> Sight:
-    """What its partner did and what touched its data; an auditor also what the members of its collaborations agreed on."""
+    """What its partner did and what touched its data; an auditor also what the members of its collaborations agreed on.
+
+    A role in some collaborations alone sees those alone.
+    """
     caller = principal()
-    if Role.AUDITOR not in caller.roles:
-        return Sight(partner=caller.partner)
-    mine = home().drawers.policies.collaborations(caller.partner)
-    return Sight(partner=caller.partner, collaborations=tuple(c.name for c in mine))
+    mine = (c.name for c in home().drawers.policies.collaborations(caller.partner))
+    return Sight(
+        partner=caller.partner if caller.roles_in(None) & {Role.AUDITOR, Role.DATA_OWNER} else None,
+        collaborations=tuple(name for name in mine if Role.AUDITOR in caller.roles_in(name)),
+    )
 
 
 def _number(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import home, principal
 from cleanroom.api.permissions import unknown
-from cleanroom.api.schemas import Catalog, CollaborationList, CollaborationSchema
+from cleanroom.api.schemas.catalog import Catalog, CollaborationList, CollaborationSchema
 from cleanroom.api.views import collaboration_view, datasets_view
 from cleanroom.domain.identifiers import CollaborationName
 from cleanroom.domain.policy import Policy

@@ -11,7 +11,7 @@ from flask import request
 from cleanroom.api.bodies import StrictBlueprint, read_json
 from cleanroom.api.context import home, principal
 from cleanroom.api.permissions import unknown
-from cleanroom.api.schemas import WrittenDocument
+from cleanroom.api.schemas.documents import WrittenDocument
 from cleanroom.documents import (
     check_connection,
     check_dataset,

@@ -8,7 +8,7 @@ from typing import Any
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import door, home
 from cleanroom.api.problems import problem_response
-from cleanroom.api.schemas import HealthSchema, ReadinessSchema
+from cleanroom.api.schemas.health import HealthSchema, ReadinessSchema
 from cleanroom.domain.errors import OperationError
 
 health = StrictBlueprint("health", __name__, description="For load balancers and operators.")

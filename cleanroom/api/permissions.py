@@ -21,6 +21,9 @@ class Ownership(Enum):
     """What the caller's partner must be to the thing that the address names."""
 
     NONE = auto()  # names nothing; the view filters by what is visible
+    PARTNER = (
+        auto()
+    )  # names what is the caller's partner's alone: the role must hold for the partner, not in a collaboration
     MEMBER = auto()  # of the collaboration
     CONTRIBUTOR = auto()  # of the collaboration, and owner of the dataset
     DATASET_OWNER = auto()
@@ -55,7 +58,9 @@ ACCESS: Mapping[str, Access] = {
     "collaborations.listing": Access(_ANYONE),
     "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
     "collaborations.datasets": Access(_ANYONE, Ownership.MEMBER),
-    "documents.put_connection": Access(_OWNING),  # the document names its partner, which must be the caller's
+    "documents.put_connection": Access(
+        _OWNING, Ownership.PARTNER
+    ),  # the document names its partner, which must be the caller's
     "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
     "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
     "audit.events": Access(_REVIEWING),
@@ -78,8 +83,9 @@ def standings(principal: Principal, record: QueryRecord) -> frozenset[Standing]:
     Analysts stand where their partner asked or receives, data owners where their partner's data is asked of, auditors
     in both. Whoever only receives has nothing to see before there is a result.
     """
-    asks = bool(principal.roles & {Role.ANALYST, Role.AUDITOR})
-    owns = bool(principal.roles & {Role.DATA_OWNER, Role.AUDITOR})
+    roles = principal.roles_in(record.collaboration)
+    asks = bool(roles & {Role.ANALYST, Role.AUDITOR})
+    owns = bool(roles & {Role.DATA_OWNER, Role.AUDITOR})
     runner = asks and record.principal.partner == principal.partner
     owner = owns and any(owner_of(d) == principal.partner for d in record.datasets)
     receives = asks and principal.partner in record.receivers
@@ -92,19 +98,24 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
     """The caller may use the endpoint on what `names` (the address's variables) say. Raises NotPermitted or NotFound."""
     access = ACCESS.get(endpoint)
     if access is None or not access.roles & principal.roles:
-        raise NotPermitted("Your token's roles do not allow this.")
+        raise _role_missing()
     match access.ownership:
         case Ownership.NONE:
             return
+        case Ownership.PARTNER:
+            _hold(access, principal, None)
         case Ownership.MEMBER:
-            _member(home, principal.partner, names["collaboration"])
+            collaboration = _member(home, principal.partner, names["collaboration"])
+            _hold(access, principal, collaboration.name)
         case Ownership.CONTRIBUTOR:
             _owner(principal.partner, names["dataset"])
             collaboration = _member(home, principal.partner, names["collaboration"])
+            _hold(access, principal, collaboration.name)
             if not collaboration.can(principal.partner, Ability.CONTRIBUTE):
                 raise NotPermitted("Your partner does not contribute datasets to this collaboration.")
         case Ownership.DATASET_OWNER:
             _owner(principal.partner, names["dataset"])
+            _hold(access, principal, None)
         case Ownership.QUERY_PARTY:
             _query(home, principal, names["query"], frozenset(Standing))
         case Ownership.QUERY_RUNNER:
@@ -118,6 +129,16 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
 def unknown(kind: str) -> NotFound:
     """The one answer for what is not there and for what is not the caller's."""
     return NotFound(f"There is no {kind} of that name, or it is not yours to see.")
+
+
+def _hold(access: Access, principal: Principal, collaboration: CollaborationName | None) -> None:
+    """One of the roles holds there, not only somewhere."""
+    if not access.roles & principal.roles_in(collaboration):
+        raise _role_missing()
+
+
+def _role_missing() -> NotPermitted:
+    return NotPermitted("Your token's roles do not allow this.")
 
 
 def _member(home: Home, partner: PartnerName, name: str) -> Collaboration:

@@ -10,7 +10,7 @@ from flask import Response, g, json
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from cleanroom.api.schemas import FindingSchema
+from cleanroom.api.schemas.queries import FindingSchema
 from cleanroom.domain.errors import (
     CleanroomError,
     Conflict,

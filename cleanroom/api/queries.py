@@ -15,7 +15,8 @@ from cleanroom.api.permissions import standings, unknown
 from cleanroom.api.preferences import Wait, preferred_wait
 from cleanroom.api.problems import problem_response
 from cleanroom.api.results import WRITERS, read_result
-from cleanroom.api.schemas import CheckSchema, PageQuery, QueryBody, QueryPage, QuerySchema, ResultSchema
+from cleanroom.api.schemas.paging import PageQuery
+from cleanroom.api.schemas.queries import CheckSchema, QueryBody, QueryPage, QuerySchema, ResultSchema
 from cleanroom.api.views import check_view, query_view
 from cleanroom.domain.errors import Conflict, RequestError
 from cleanroom.domain.events import Event, EventKind

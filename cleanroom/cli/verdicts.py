@@ -12,7 +12,7 @@ from cleanroom.domain.errors import NotFound
 from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId, QueryId
 from cleanroom.domain.policy import PolicyFolder, PolicyTestCase
-from cleanroom.domain.query import Principal, QueryRequest, Role
+from cleanroom.domain.query import Principal, QueryRequest, Role, everywhere
 from cleanroom.rules import approve
 from cleanroom.rules.notices import notices
 from cleanroom.store.memory import MemoryPolicyBook, MemoryQueryLog
@@ -38,7 +38,7 @@ def verdict_on(
     """What the broker says of the question. NotFound where the folder has no such collaboration, or no such member."""
     policies = tuple(policy for c in folder.collaborations if (policy := folder.policy(c.name)) is not None)
     clock = SystemClock()
-    asker = Principal(PrincipalId(f"{partner}/check"), partner, frozenset({Role.ANALYST}))
+    asker = Principal(PrincipalId(f"{partner}/check"), partner, everywhere(Role.ANALYST))
     request = QueryRequest(QueryId(uuid.uuid4().hex), collaboration, asker, sql, dialect, clock.now())
     return Broker(MemoryPolicyBook(policies), MemoryQueryLog(), clock).check(request)
 

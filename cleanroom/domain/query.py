@@ -25,12 +25,34 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A role: in all that is the partner's, or (`collaboration` named) in that one collaboration alone."""
+
+    role: Role
+    collaboration: CollaborationName | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: the holder of a token, of one partner, with these roles."""
+    """Who is asking, of one partner. `grants`: what it may do, and where."""
 
     id: PrincipalId
     partner: PartnerName
-    roles: frozenset[Role]
+    grants: frozenset[Grant]
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role that it has anywhere."""
+        return frozenset(grant.role for grant in self.grants)
+
+    def roles_in(self, collaboration: CollaborationName | None) -> frozenset[Role]:
+        """The roles that hold in the collaboration; None: for what is the partner's own and in no collaboration."""
+        return frozenset(grant.role for grant in self.grants if grant.collaboration in (None, collaboration))
+
+
+def everywhere(*roles: Role) -> frozenset[Grant]:
+    """The roles in all that is the partner's."""
+    return frozenset(Grant(role) for role in roles)
 
 
 @dataclass(frozen=True, slots=True)

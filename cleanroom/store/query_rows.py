@@ -7,7 +7,7 @@ from typing import Any
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding, Notice, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
-from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
+from cleanroom.domain.query import Grant, Principal, QueryRecord, QueryState, Role
 
 
 def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
         "collaboration": record.collaboration,
         "partner": record.principal.partner,
         "principal": record.principal.id,
-        "roles": sorted(record.principal.roles),
+        "roles": [[grant.role.value, grant.collaboration] for grant in sorted(record.principal.grants, key=str)],
         "sql": record.sql,
         "dialect": record.dialect,
         "state": record.state.value,
@@ -49,7 +49,7 @@ def record_of(row: Any) -> QueryRecord:
     return QueryRecord(
         id=row.id,
         collaboration=row.collaboration,
-        principal=Principal(row.principal, row.partner, frozenset(Role(role) for role in row.roles)),
+        principal=Principal(row.principal, row.partner, _grants(row)),
         sql=row.sql,
         dialect=row.dialect,
         state=QueryState(row.state),
@@ -64,6 +64,12 @@ def record_of(row: Any) -> QueryRecord:
         finished_at=row.finished_at,
         notices=tuple(Notice(item["code"], item["message"]) for item in row.notices),
     )
+
+
+def _grants(row: Any) -> frozenset[Grant]:
+    """What the runner might do as it asked; rows of earlier versions hold roles alone, which held everywhere."""
+    pairs = [(item, None) if isinstance(item, str) else item for item in row.roles]
+    return frozenset(Grant(Role(role), collaboration) for role, collaboration in pairs)
 
 
 def _finding(item: dict[str, Any]) -> Finding:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import PartnerName, PrincipalId
-from cleanroom.domain.query import Principal, Role
+from cleanroom.domain.query import Principal, Role, everywhere
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
 from cleanroom.store.schema import token
@@ -62,7 +62,7 @@ class Tokens:
         `replace` revokes the principal's earlier tokens. `author` None is the operator. Logged: token.created.
         """
         token_id = secrets.token_hex(_ID_BYTES)
-        principal = Principal(PrincipalId(f"{partner}/{name or token_id}"), partner, frozenset(roles))
+        principal = Principal(PrincipalId(f"{partner}/{name or token_id}"), partner, everywhere(*roles))
         text = f"crt_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         if replace:
             for earlier in transaction.execute(_live(token.c.principal == principal.id)).all():
@@ -117,7 +117,7 @@ def _hash(text: str) -> bytes:
 
 
 def _principal(row: Any) -> Principal:
-    return Principal(row.principal, row.partner, frozenset(Role(role) for role in row.roles))
+    return Principal(row.principal, row.partner, everywhere(*map(Role, row.roles)))
 
 
 def _event(kind: EventKind, token_id: str, holder: Principal, author: Principal | None, at: datetime.datetime) -> Event:

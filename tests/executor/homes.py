@@ -35,7 +35,7 @@ from cleanroom.domain.policy import (
     Member,
     Use,
 )
-from cleanroom.domain.query import Principal, QueryRecord, QueryRequest, Role
+from cleanroom.domain.query import Principal, QueryRecord, QueryRequest, Role, everywhere
 from cleanroom.domain.types import BIGINT, VARCHAR
 from cleanroom.engines.duckdb import EngineLimits
 from cleanroom.executor.__main__ import ports, setup
@@ -80,7 +80,7 @@ class Room:
     data: Path
 
     def submit(self, sql: str, query: str = "q1") -> QueryRecord:
-        asker = Principal(PrincipalId("media/insights"), MEDIA, frozenset({Role.ANALYST}))
+        asker = Principal(PrincipalId("media/insights"), MEDIA, everywhere(Role.ANALYST))
         now = self.home.clock.now()
         record = self.home.broker.submit(QueryRequest(QueryId(query), ROOM, asker, sql, "duckdb", now))
         assert not record.findings, record.findings

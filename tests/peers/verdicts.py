@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cleanroom.broker import judge_query
 from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import PrincipalId, QueryId
-from cleanroom.domain.query import Principal, QueryRequest, Role
+from cleanroom.domain.query import Principal, QueryRequest, Role, everywhere
 from tests.peers.cases import Case, Peer
 from tests.peers.policies import COLLABORATION, RUNNER
 
@@ -31,6 +31,6 @@ def judge_all(peer: Peer) -> tuple[Judged, ...]:
 
 
 def _request(case: Case, peer: Peer) -> QueryRequest:
-    principal = Principal(PrincipalId(f"{RUNNER}/analyst"), RUNNER, frozenset({Role.ANALYST}))
+    principal = Principal(PrincipalId(f"{RUNNER}/analyst"), RUNNER, everywhere(Role.ANALYST))
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     return QueryRequest(QueryId("q"), COLLABORATION, principal, case.sql, peer.dialect, now)

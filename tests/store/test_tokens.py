@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from cleanroom.domain.events import EventKind
-from cleanroom.domain.query import Principal, Role
+from cleanroom.domain.query import Principal, Role, everywhere
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log, Sight
 from cleanroom.store.schema import token
@@ -29,7 +29,7 @@ def _create(
 def test_a_token_opens_for_its_principal(database: Database, tokens: Tokens) -> None:
     text, principal = _create(database, tokens, "ruth")
     assert text.startswith("crt_")
-    assert principal == Principal(RUTH.id, RETAILER, frozenset(ROLES))
+    assert principal == Principal(RUTH.id, RETAILER, everywhere(*ROLES))
     assert tokens.authenticate(text) == principal
 
 

@@ -30,7 +30,7 @@ from cleanroom.domain.policy import (
     Member,
     Use,
 )
-from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
+from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role, everywhere
 from cleanroom.domain.types import BIGINT, VARCHAR
 
 KEY = signing_key("clean.example/log", bytes(range(32)))
@@ -38,8 +38,8 @@ NOON = datetime.datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=datetime.UTC)
 RETAILER, PUBLISHER, AGENCY = PartnerName("retailer"), PartnerName("publisher"), PartnerName("agency")
 RETAIL_MEDIA = CollaborationName("retail-media")
 CUSTOMERS, IMPRESSIONS = DatasetName("retailer.customers"), DatasetName("publisher.impressions")
-ANALYST = Principal(PrincipalId("publisher/insights"), PUBLISHER, frozenset({Role.ANALYST, Role.DATA_OWNER}))
-RUTH = Principal(PrincipalId("retailer/ruth"), RETAILER, frozenset({Role.DATA_OWNER}))
+ANALYST = Principal(PrincipalId("publisher/insights"), PUBLISHER, everywhere(Role.ANALYST, Role.DATA_OWNER))
+RUTH = Principal(PrincipalId("retailer/ruth"), RETAILER, everywhere(Role.DATA_OWNER))
 
 
 def later(seconds: float) -> datetime.datetime:
