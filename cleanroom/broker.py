@@ -47,10 +47,7 @@ def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:
 
     Raises OperationError "query.not_approved" where that verdict is no approval.
     """
-    request = QueryRequest(
-        record.id, record.collaboration, record.principal, record.sql, record.dialect, record.submitted_at
-    )
-    verdict = judge_query(request, policy)
+    verdict = judge_query(record.request(), policy)
     if not verdict.approved:
         raise OperationError("The query is not approved under the rules it was pinned to.", "query.not_approved")
     return approve(verdict)

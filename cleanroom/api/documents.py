@@ -20,11 +20,11 @@ from cleanroom.documents import (
     partners_of,
     read_document,
 )
+from cleanroom.domain.document import key_of
 from cleanroom.domain.errors import InvalidInput, NotPermitted, Problem
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, fold
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder
 from cleanroom.sql import check_row_filter
-from cleanroom.store.policies import key_of
 
 documents = StrictBlueprint("documents", __name__, url_prefix="/v1", description="What owners write down.")
 

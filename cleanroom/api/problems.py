@@ -15,6 +15,7 @@ from cleanroom.domain.errors import (
     CleanroomError,
     Conflict,
     InvalidInput,
+    Moved,
     NotAuthenticated,
     NotFound,
     NotPermitted,
@@ -82,6 +83,8 @@ def status_of(error: CleanroomError) -> int:
             return 404
         case Conflict():
             return 409
+        case Moved():
+            return 412
         case RequestError():
             return 400
         case OperationError():

@@ -27,7 +27,8 @@ from cleanroom.cli.failures import Exit, exit_code, tell
 def cleanroom(context: click.Context, home: Path) -> None:
     """A data clean room: partners keep their data, analysts get groups, nobody gets a row.
 
-    Exit codes: 0 done, 2 wrong usage or input, 3 refused by a rule, 4 failed, 5 not permitted.
+    Exit codes: 0 done, 2 wrong usage or input, 3 refused by a rule, 4 failed, 5 not permitted,
+    6 changes pending.
     """
     context.obj = home
 

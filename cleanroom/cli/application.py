@@ -7,8 +7,7 @@ from pathlib import Path
 
 from cleanroom.bootstrap import Home
 from cleanroom.cli.folders import NOTHING, read_checked
-from cleanroom.domain.policy import PolicyFolder
-from cleanroom.store.policies import Document, DocumentKey, key_of
+from cleanroom.domain.document import DocumentKey, documents_of, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,8 @@ def apply_folder(home: Home, path: Path, *, prune: bool) -> tuple[Change, ...]:
     book, at = home.drawers.policies, home.clock.now()
     standing = book.folder()
     folder = read_checked(path, NOTHING if prune else standing)
-    wanted = _documents(folder)
-    before = {key_of(value) for value in _documents(standing)}
+    wanted = documents_of(folder)
+    before = {key_of(value) for value in documents_of(standing)}
     changes: list[Change] = []
     with home.database.begin() as transaction:
         for connection in folder.connections:
@@ -40,11 +39,6 @@ def apply_folder(home: Home, path: Path, *, prune: bool) -> tuple[Change, ...]:
             book.remove(transaction, key, author=None, at=at)
             changes.append(_change("removed", key))
     return tuple(changes)
-
-
-def _documents(folder: PolicyFolder) -> tuple[Document, ...]:
-    """Every document but the tests, those that others refer to first."""
-    return (*folder.collaborations, *folder.connections, *folder.datasets, *folder.rules)
 
 
 def _change(what: str, key: DocumentKey) -> Change:

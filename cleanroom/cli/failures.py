@@ -15,6 +15,7 @@ from cleanroom.domain.errors import (
     CleanroomError,
     Conflict,
     InvalidInput,
+    Moved,
     NotAuthenticated,
     NotPermitted,
     OperationError,
@@ -32,6 +33,7 @@ class Exit(IntEnum):
     REFUSED = 3
     FAILED = 4
     NOT_PERMITTED = 5
+    CHANGES_PENDING = 6
 
 
 class Told(Exception):
@@ -49,7 +51,7 @@ def exit_code(error: Exception) -> Exit:
             return error.code
         case NotAuthenticated() | NotPermitted():
             return Exit.NOT_PERMITTED
-        case Conflict() | OperationError():
+        case Conflict() | Moved() | OperationError():
             return Exit.FAILED
         case CleanroomError():
             return Exit.USAGE

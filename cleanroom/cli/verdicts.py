@@ -72,7 +72,7 @@ def may_lack(verdict: Verdict) -> tuple[Notice, ...]:
 
 def _outcome(folder: PolicyFolder, collaboration: CollaborationName, file: str, case: PolicyTestCase) -> Outcome:
     try:
-        findings = shown(verdict_on(folder, collaboration, case.runner, case.sql))
+        findings = shown(verdict_on(folder, collaboration, case.runner, case.sql, case.dialect))
     except NotFound as error:
         findings = (Finding(error.code, error.message),)
     return Outcome(file, case, tuple(sorted({f.code for f in findings})), findings)

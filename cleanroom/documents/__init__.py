@@ -6,12 +6,11 @@ from cleanroom.documents.body import read_document
 from cleanroom.documents.check import check_connection, check_dataset, check_folder, check_rule, partners_of
 from cleanroom.documents.folder import read_folder
 from cleanroom.documents.kinds import API_VERSION, KINDS, json_schema
-from cleanroom.documents.stored import Document, from_document, to_document
+from cleanroom.documents.stored import from_document, to_document
 
 __all__ = [
     "API_VERSION",
     "KINDS",
-    "Document",
     "check_connection",
     "check_dataset",
     "check_folder",

@@ -6,9 +6,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cleanroom.documents.fields import JsonSchema, OneOrSeveral, Part, Several, Shape, Text, json_schema_of, resource
+from cleanroom.documents.fields import (
+    Choice,
+    JsonSchema,
+    OneOrSeveral,
+    Part,
+    Several,
+    Shape,
+    Text,
+    json_schema_of,
+    resource,
+)
 from cleanroom.domain.identifiers import CollaborationName, PartnerName
 from cleanroom.domain.policy import PolicyTest, PolicyTestCase
+from cleanroom.sql import DIALECTS
 
 APPROVED = "approved"
 _CODE = re.compile(r"[a-z]+\.[a-z_]+\Z")
@@ -36,6 +47,7 @@ class CaseShape(Shape):
     name = Text(required=True, most=200, metadata={"description": "what the case shows"})
     runner = resource("partner", required=True, data_key="as", metadata={"description": "the partner that asks"})
     sql = Text(required=True, most=32_768, metadata={"description": "the question"})
+    dialect = Choice(tuple(DIALECTS), load_default="duckdb", metadata={"description": "how `sql` is read"})
     expect = Expectation()
 
 
@@ -52,4 +64,6 @@ def build(data: Mapping[str, Any]) -> PolicyTest:
 
 def _case(data: Mapping[str, Any]) -> PolicyTestCase:
     codes = tuple(sorted(data["expect"]))
-    return PolicyTestCase(data["name"], PartnerName(data["runner"]), data["sql"], codes or None, line=0)
+    return PolicyTestCase(
+        data["name"], PartnerName(data["runner"]), data["sql"], codes or None, line=0, dialect=data["dialect"]
+    )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 from cleanroom.documents import analysis_rule, collaboration, connection, dataset, kinds
+from cleanroom.domain.document import Document
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.events import Json
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyTest
-
-Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule
 
 
 def to_document(value: Document) -> dict[str, Json]:

@@ -6,7 +6,8 @@ CleanroomError
 │   ├── NotAuthenticated      no token, or one that is not known
 │   ├── NotPermitted          the role or ownership is missing
 │   ├── NotFound              not there, or not yours: the two look the same
-│   └── Conflict              the state does not allow it now
+│   ├── Conflict              the state does not allow it now
+│   └── Moved                 the state is no longer the one that the caller spoke of
 └── OperationError          the operator or an owner can fix it
     ├── SourceError           a partner's storage or data did not do what its documents say
     ├── EngineError           an engine refused, overran its limits or disappeared
@@ -67,6 +68,12 @@ class NotFound(RequestError):
 
 class Conflict(RequestError):
     code = "state.conflict"
+
+
+class Moved(RequestError):
+    """Code: document.moved."""
+
+    code = "state.moved"
 
 
 class OperationError(CleanroomError):

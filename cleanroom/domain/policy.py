@@ -228,6 +228,7 @@ class PolicyTestCase:
     sql: str
     expect: tuple[str, ...] | None  # the finding codes, sorted; None: approved
     line: int
+    dialect: str = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)

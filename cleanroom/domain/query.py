@@ -108,3 +108,7 @@ class QueryRecord:
     cancel_requested: bool = False
     finished_at: datetime.datetime | None = None
     notices: tuple[Notice, ...] = ()
+
+    def request(self) -> QueryRequest:
+        """The request as it was sent, for judging it again."""
+        return QueryRequest(self.id, self.collaboration, self.principal, self.sql, self.dialect, self.submitted_at)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy import Connection as Transaction
 
+from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, Policy, PolicyFolder
@@ -20,7 +21,7 @@ from cleanroom.store.database import Database
 from cleanroom.store.log import Log
 from cleanroom.store.roots import AdmittedRoots
 from cleanroom.store.schema import document, document_current
-from cleanroom.store.versions import Document, DocumentKey, DocumentVersion, key_of
+from cleanroom.store.versions import DocumentVersion
 
 _DECODED_DOCUMENTS = 1024
 
@@ -169,4 +170,4 @@ def _pinned(transaction: Transaction, versions: Mapping[str, int]) -> Collection
     return found
 
 
-__all__ = ["AdmittedRoots", "Document", "DocumentKey", "DocumentVersion", "PolicyBook", "key_of"]
+__all__ = ["AdmittedRoots", "DocumentVersion", "PolicyBook"]

@@ -6,30 +6,17 @@ import datetime
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import delete, func, insert, select, update
 
+from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, owner_of
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset
 from cleanroom.domain.query import Principal
 from cleanroom.store.schema import document, document_current
-
-Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
-    """`kind`: collaboration | connection | dataset | rule; a rule's name is "<collaboration>/<dataset>"."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        """As `Policy.versions` has it: "rule:retail-media/retailer.customers"."""
-        return f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +40,6 @@ class _Subject:
     partner: PartnerName | None = None
     collaboration: CollaborationName | None = None
     dataset: DatasetName | None = None
-
-
-def key_of(value: Document) -> DocumentKey:
-    """The kind and name under which the document is kept."""
-    return _subject(value).key
 
 
 def body_of(encoded: dict[str, Any]) -> str:
@@ -130,17 +112,15 @@ def _event(
 
 
 def _subject(value: Document) -> _Subject:
+    key = key_of(value)
     match value:
         case Collaboration(name=name):
-            key = DocumentKey("collaboration", name)
             return _Subject(key, EventKind.COLLABORATION_WRITTEN, collaboration=name)
-        case Connection(name=name, partner=partner):
-            return _Subject(DocumentKey("connection", name), EventKind.CONNECTION_WRITTEN, partner)
+        case Connection(partner=partner):
+            return _Subject(key, EventKind.CONNECTION_WRITTEN, partner)
         case Dataset(name=name):
-            key = DocumentKey("dataset", name)
             return _Subject(key, EventKind.DATASET_WRITTEN, owner_of(name), None, name)
         case AnalysisRule(collaboration=collaboration, dataset=dataset):
-            key = DocumentKey("rule", f"{collaboration}/{dataset}")
             return _Subject(key, EventKind.RULE_WRITTEN, owner_of(dataset), collaboration, dataset)
         case _ as never:
             assert_never(never)

@@ -4,13 +4,14 @@ import dataclasses
 
 import pytest
 
+from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.events import EventKind
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName
 from cleanroom.domain.policy import Connection, Policy
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log, Sight
-from cleanroom.store.policies import Document, DocumentKey, PolicyBook, key_of
+from cleanroom.store.policies import PolicyBook
 from cleanroom.store.schema import document
 from tests.store.world import (
     AGENCY,
