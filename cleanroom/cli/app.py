@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import configure_logs
-from cleanroom.cli import asking, auditing, homes, policies, serving
+from cleanroom.cli import asking, auditing, homes, planning, policies, serving
 from cleanroom.cli.failures import Exit, exit_code, tell
 
 
@@ -35,7 +35,8 @@ def cleanroom(context: click.Context, home: Path) -> None:
 
 cleanroom.add_command(homes.init)
 cleanroom.add_command(homes.token)
-cleanroom.add_command(policies.apply)
+cleanroom.add_command(planning.plan)
+cleanroom.add_command(planning.apply)
 cleanroom.add_command(policies.check)
 cleanroom.add_command(policies.policy)
 cleanroom.add_command(serving.serve)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from cleanroom.documents import check_folder, read_folder
 from cleanroom.documents.analysis_rule import with_grains
+from cleanroom.domain.document import Document, documents_of, key_of
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.policy import PolicyFolder
 from cleanroom.sql import check_row_filter
@@ -14,39 +16,30 @@ from cleanroom.sql import check_row_filter
 NOTHING = PolicyFolder()
 
 
-def read_checked(path: Path, standing: PolicyFolder = NOTHING) -> PolicyFolder:
-    """The documents of the folder alone. They fit each other and those of `standing` that they do not replace.
+def read_checked(path: Path) -> PolicyFolder:
+    """The documents of the folder. Raises InvalidInput with every problem, its file named as the caller can open it."""
+    return checked(read(path), path, NOTHING)
 
-    Raises InvalidInput with every problem, its file named as the caller can open it.
-    """
+
+def read(path: Path) -> PolicyFolder:
+    """The documents of the folder, each right by itself. Raises InvalidInput as `read_checked` does."""
     try:
-        folder = read_folder(path)
+        return read_folder(path)
     except InvalidInput as error:
-        raise InvalidInput(_placed(error.problems, path)) from None
-    folder = _settled(folder, standing)
-    problems = check_folder(_together(folder, standing), check_row_filter)
+        raise InvalidInput(tuple(_placed(p, path) for p in error.problems)) from None
+
+
+def checked(folder: PolicyFolder, path: Path, standing: PolicyFolder) -> PolicyFolder:
+    """The folder's documents, with the grains of its rules settled. They fit each other and those of `standing` that they
+    do not replace. Raises InvalidInput as `read_checked` does."""
+    settled = settled_by(folder, standing)
+    problems = problems_beside(settled, standing)
     if problems:
-        raise InvalidInput(_placed(problems, path))
-    return folder
+        raise InvalidInput(tuple(_placed(p, path) if p.line else p for p in problems))
+    return settled
 
 
-def _together(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
-    """The folder's documents, and behind them (so that places still hold) those of `standing` that it does not replace."""
-    collaborations = {c.name for c in folder.collaborations}
-    connections = {c.name for c in folder.connections}
-    datasets = {d.name for d in folder.datasets}
-    rules = {(r.dataset, r.collaboration) for r in folder.rules}
-    return replace(
-        folder,
-        collaborations=folder.collaborations
-        + tuple(c for c in standing.collaborations if c.name not in collaborations),
-        connections=folder.connections + tuple(c for c in standing.connections if c.name not in connections),
-        datasets=folder.datasets + tuple(d for d in standing.datasets if d.name not in datasets),
-        rules=folder.rules + tuple(r for r in standing.rules if (r.dataset, r.collaboration) not in rules),
-    )
-
-
-def _settled(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
+def settled_by(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
     """The folder with the grains of its rules settled by the datasets of `standing`, where they are not its own."""
     datasets = {d.name: d for d in standing.datasets} | {d.name: d for d in folder.datasets}
     return replace(
@@ -55,5 +48,46 @@ def _settled(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
     )
 
 
-def _placed(problems: tuple[Problem, ...], path: Path) -> tuple[Problem, ...]:
-    return tuple(replace(p, file=str(path / p.file) if p.file else None) for p in problems)
+def problems_beside(folder: PolicyFolder, standing: PolicyFolder) -> tuple[Problem, ...]:
+    """What is wrong with the folder's documents, and what would be wrong with those of `standing` that is not already.
+
+    What was not read from a file is placed by its key.
+    """
+    found = _problems(together(folder, standing))
+    replaced = {str(key_of(value)) for value in documents_of(folder)}
+    known = {p for p in _problems(standing) if p.file not in replaced} if found else set[Problem]()
+    return tuple(p for p in found if p not in known)
+
+
+def together(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
+    """The folder's documents, and behind them (so that places still hold) those of `standing` that it does not replace."""
+    replaced = {key_of(value) for value in documents_of(folder)}
+    return replace(
+        folder,
+        collaborations=folder.collaborations + tuple(c for c in standing.collaborations if key_of(c) not in replaced),
+        connections=folder.connections + tuple(c for c in standing.connections if key_of(c) not in replaced),
+        datasets=folder.datasets + tuple(d for d in standing.datasets if key_of(d) not in replaced),
+        rules=folder.rules + tuple(r for r in standing.rules if key_of(r) not in replaced),
+    )
+
+
+def _problems(folder: PolicyFolder) -> tuple[Problem, ...]:
+    by_key = replace(folder, places=dict(_places_by_key(folder)) | dict(folder.places))
+    return tuple(replace(p, line=p.line or None) for p in check_folder(by_key, check_row_filter))
+
+
+def _places_by_key(folder: PolicyFolder) -> Iterator[tuple[str, tuple[str, int]]]:
+    """For documents that stand in no file: the key in the place of its name, and no line."""
+    buckets: dict[str, tuple[Document, ...]] = {
+        "collaborations": folder.collaborations,
+        "connections": folder.connections,
+        "datasets": folder.datasets,
+        "rules": folder.rules,
+    }
+    for bucket, values in buckets.items():
+        for i, value in enumerate(values):
+            yield f"{bucket}[{i}]", (str(key_of(value)), 0)
+
+
+def _placed(problem: Problem, path: Path) -> Problem:
+    return replace(problem, file=str(path / problem.file)) if problem.file else problem

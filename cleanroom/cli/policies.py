@@ -1,4 +1,4 @@
-"""`cleanroom apply`, `check` and `policy test`: a folder of documents → the state in a home, or verdicts without one."""
+"""`cleanroom check` and `policy test`: a folder of documents → verdicts, without a home, a server or data."""
 
 from __future__ import annotations
 
@@ -6,34 +6,12 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.application import Change, apply_folder
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.folders import read_checked
-from cleanroom.cli.options import dialect_option, folder_argument, home_option, opened, output_option
+from cleanroom.cli.options import dialect_option, folder_argument, output_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json
 from cleanroom.cli.verdicts import Outcome, may_lack, outcomes, shown, verdict_on
 from cleanroom.domain.identifiers import CollaborationName, PartnerName
-
-
-@click.command()
-@folder_argument
-@click.option("--prune", is_flag=True, help="Also remove the documents that the folder omits.")
-@home_option
-@output_option
-def apply(folder: Path, *, prune: bool, home: Path, output: str) -> None:
-    """Make the documents in DIR hold, all of them or none.
-
-    This is the operator's act, and is logged as such: the folders of data that connections name are admitted.
-    """
-    with opened(home) as open_home:
-        changes = apply_folder(open_home, folder, prune=prune)
-    if output == "json":
-        print_json([{"change": c.what, "kind": c.kind, "name": c.name} for c in changes])
-        return
-    for change in changes:
-        click.echo(_line(change))
-    if not changes:
-        click.echo("Nothing changed: the home holds these documents already.")
 
 
 @click.command()
@@ -90,11 +68,6 @@ def test(folder: Path, output: str) -> None:
         click.echo(f"{len(found) - len(failed)} of {len(found)} cases hold.")
     if failed:
         raise Told(Exit.FAILED)
-
-
-def _line(change: Change) -> str:
-    sign = {"created": "+", "replaced": "~", "removed": "-"}[change.what]
-    return f"{sign} {change.kind} {change.name} {change.what}"
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, object]:
