@@ -19,6 +19,8 @@ from cleanroom.domain.ports import Clock
 from cleanroom.store.database import Database
 from cleanroom.store.keys import create_key, load_key
 from cleanroom.store.log import Log
+from cleanroom.store.partners import Partners
+from cleanroom.store.people import People
 from cleanroom.store.policies import AdmittedRoots, PolicyBook
 from cleanroom.store.queries import Queries
 from cleanroom.store.queue import Queue
@@ -45,6 +47,8 @@ class Drawers:
     queries: Queries
     queue: Queue
     results: Results
+    partners: Partners
+    people: People
     tokens: Tokens
     log: Log
 
@@ -128,13 +132,16 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
     log = Log(database, key)
     policies = PolicyBook(database, log, to_document, from_document)
     queries = Queries(database, log)
+    partners = Partners(database, log)
     drawers = Drawers(
         policies=policies,
         roots=AdmittedRoots(database, log),
         queries=queries,
         queue=Queue(database, log, clock),
         results=Results(database),
-        tokens=Tokens(database, log),
+        partners=partners,
+        people=People(database, log, partners),
+        tokens=Tokens(database, log, clock),
         log=log,
     )
     return Home(path, database, drawers, key, Broker(policies, queries, clock), clock)

@@ -31,7 +31,7 @@ def test_what_was_written_is_there_when_the_home_is_opened_again(tmp_path: Path)
         token, _ = made.drawers.tokens.create(transaction, PartnerName("shop"), [Role.ANALYST], at=made.clock.now())
     made.close()
     again = open_home(tmp_path)
-    assert again.drawers.tokens.authenticate(token) is not None
+    assert again.drawers.tokens.authenticate(token).principal.roles == {Role.ANALYST}
     assert str(again.keys.public) == str(made.keys.public)
     assert again.drawers.log.verify().holds
     again.close()

@@ -62,13 +62,15 @@ def proof(number: str) -> dict[str, Any]:
 def _sight() -> Sight:
     """What its partner did and what touched its data; an auditor also what the members of its collaborations agreed on.
 
-    A role in some collaborations alone sees those alone.
+    A role in some collaborations alone sees of both what is of those.
     """
     caller = principal()
-    mine = (c.name for c in home().drawers.policies.collaborations(caller.partner))
+    mine = [c.name for c in home().drawers.policies.collaborations(caller.partner)]
+    reviewing = {Role.AUDITOR, Role.DATA_OWNER}
     return Sight(
-        partner=caller.partner if caller.roles_in(None) & {Role.AUDITOR, Role.DATA_OWNER} else None,
+        partner=caller.partner,
         collaborations=tuple(name for name in mine if Role.AUDITOR in caller.roles_in(name)),
+        within=None if caller.roles_in(None) & reviewing else tuple(n for n in mine if caller.roles_in(n) & reviewing),
     )
 
 

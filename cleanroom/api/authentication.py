@@ -8,7 +8,7 @@ from flask import Flask, g, request
 from cleanroom.api.context import home
 from cleanroom.api.permissions import PUBLIC, admit
 from cleanroom.domain.errors import NotAuthenticated
-from cleanroom.domain.query import Principal
+from cleanroom.domain.people import Credential
 
 _LONGEST_TOKEN = 256
 
@@ -21,18 +21,17 @@ def install(app: Flask) -> None:
 def _let_in() -> None:
     if request.endpoint is None or request.endpoint in PUBLIC:
         return
-    caller = _authenticated()
-    g.principal = caller
+    g.credential = _authenticated()
+    g.principal = caller = g.credential.principal
     structlog.contextvars.bind_contextvars(principal=caller.id)
     admit(home(), caller, request.endpoint, request.view_args or {})
 
 
-def _authenticated() -> Principal:
+def _authenticated() -> Credential:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("Send your token as Authorization: Bearer <token>.")
-    known = home().drawers.tokens.authenticate(token) if token.isascii() and len(token) <= _LONGEST_TOKEN else None
-    if known is None:
+    if not token.isascii() or len(token) > _LONGEST_TOKEN:
         raise NotAuthenticated("This token is not known here.", "auth.token_unknown")
-    return known
+    return home().drawers.tokens.authenticate(token)

@@ -20,9 +20,9 @@ collaborations = StrictBlueprint(
 @collaborations.route("")
 @collaborations.response(200, CollaborationList)
 def listing() -> dict[str, Any]:
-    """The collaborations that the caller's partner is a member of, by name."""
+    """The collaborations that the caller's partner is a member of and the caller has a role in, by name."""
     mine = home().drawers.policies.collaborations(principal().partner)
-    return {"collaborations": [collaboration_view(c) for c in mine]}
+    return {"collaborations": [collaboration_view(c) for c in mine if principal().roles_in(c.name)]}
 
 
 @collaborations.route("/<collaboration>")

@@ -10,6 +10,7 @@ from flask import current_app, g
 
 from cleanroom.api.settings import ApiSettings
 from cleanroom.bootstrap import Home
+from cleanroom.domain.people import Credential
 from cleanroom.domain.query import Principal
 
 EXTENSION = "cleanroom"
@@ -32,6 +33,11 @@ def door() -> Door:
 def home() -> Home:
     """The home of the app that answers now."""
     return door().home
+
+
+def credential() -> Credential:
+    """What the caller showed; set before every view that is not public."""
+    return cast(Credential, g.credential)
 
 
 def principal() -> Principal:

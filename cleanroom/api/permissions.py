@@ -1,6 +1,7 @@
 """Who may do what, in one table: endpoint → roles and whose thing the address must name. What is not listed is refused.
 
-"Not there" and "not yours" are one answer, 404 name.unknown; a missing role is 403 whatever the address names.
+"Not there" and "not yours" are one answer, 404 name.unknown. A role that does not hold where the address leads is 403,
+whatever is there; of queries nobody learns where they belong, so that there it is 404.
 """
 
 from __future__ import annotations
@@ -21,9 +22,7 @@ class Ownership(Enum):
     """What the caller's partner must be to the thing that the address names."""
 
     NONE = auto()  # names nothing; the view filters by what is visible
-    PARTNER = (
-        auto()
-    )  # names what is the caller's partner's alone: the role must hold for the partner, not in a collaboration
+    PARTNER = auto()  # what is the caller's partner's alone: the role must hold for the partner, not in a collaboration
     MEMBER = auto()  # of the collaboration
     CONTRIBUTOR = auto()  # of the collaboration, and owner of the dataset
     DATASET_OWNER = auto()
@@ -58,9 +57,7 @@ ACCESS: Mapping[str, Access] = {
     "collaborations.listing": Access(_ANYONE),
     "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
     "collaborations.datasets": Access(_ANYONE, Ownership.MEMBER),
-    "documents.put_connection": Access(
-        _OWNING, Ownership.PARTNER
-    ),  # the document names its partner, which must be the caller's
+    "documents.put_connection": Access(_OWNING, Ownership.PARTNER),  # the document names its partner: the caller's
     "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
     "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
     "audit.events": Access(_REVIEWING),
@@ -105,17 +102,17 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
         case Ownership.PARTNER:
             _hold(access, principal, None)
         case Ownership.MEMBER:
-            collaboration = _member(home, principal.partner, names["collaboration"])
-            _hold(access, principal, collaboration.name)
+            _hold(access, principal, CollaborationName(names["collaboration"]))
+            _member(home, principal.partner, names["collaboration"])
         case Ownership.CONTRIBUTOR:
+            _hold(access, principal, CollaborationName(names["collaboration"]))
             _owner(principal.partner, names["dataset"])
             collaboration = _member(home, principal.partner, names["collaboration"])
-            _hold(access, principal, collaboration.name)
             if not collaboration.can(principal.partner, Ability.CONTRIBUTE):
                 raise NotPermitted("Your partner does not contribute datasets to this collaboration.")
         case Ownership.DATASET_OWNER:
-            _owner(principal.partner, names["dataset"])
             _hold(access, principal, None)
+            _owner(principal.partner, names["dataset"])
         case Ownership.QUERY_PARTY:
             _query(home, principal, names["query"], frozenset(Standing))
         case Ownership.QUERY_RUNNER:

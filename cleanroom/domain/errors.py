@@ -55,6 +55,9 @@ class InvalidInput(RequestError):
 
 
 class NotAuthenticated(RequestError):
+    """Codes: auth.required, auth.token_unknown and, where the secret was right, auth.token_expired,
+    auth.principal_disabled, auth.partner_suspended."""
+
     code = "auth.required"
 
 

@@ -21,6 +21,7 @@ class Database:
         engine = _engine(url)
         self._engine = engine
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
+        self._hasty = self._writer.execution_options(**{sqlite.WAITS: False})
         self._reader = engine
         if engine.dialect.name == "postgresql":
             self._reader = engine.execution_options(**postgresql.READER_OPTIONS)
@@ -36,6 +37,18 @@ class Database:
             yield connection
             if not transaction.is_active:
                 raise OperationError("A change was undone because its event could not be written.", "store.undone")
+
+    @contextmanager
+    def begin_at_once(self) -> Iterator[Connection]:
+        """As `begin`, of what may as well be left undone and appends no event: it waits for nobody.
+
+        OperationError "store.busy" where another writes, or the database refuses.
+        """
+        try:
+            with self._hasty.connect() as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError:
+            raise OperationError("The database is busy.", "store.busy") from None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -31,10 +31,12 @@ _HASH_BYTES = 32
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What a reader may see: events that this partner caused, that name it (`data["partner"]`) or touch its datasets, and
-    those of these collaborations that are of no query."""
+    those of `collaborations` that are of no query. `within`: of its partner's, those of these collaborations alone; None: all.
+    """
 
     partner: PartnerName | None = None
     collaborations: tuple[CollaborationName, ...] = ()
+    within: tuple[CollaborationName, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,8 @@ def _write_entry(connection: Connection, number: int, event: Event, entry: bytes
     row = {"number": number, "canonical": entry, "signature": signature, "collaboration": shared}
     connection.execute(insert(log_entry), row)
     partners = {owner_of(name) for name in event.datasets} | {event.partner, event.data.get("partner")}
-    sights = [{"partner": p, "number": number} for p in sorted(p for p in partners if isinstance(p, str))]
+    about = {"number": number, "collaboration": event.collaboration}
+    sights = [{"partner": p, **about} for p in sorted(p for p in partners if isinstance(p, str))]
     if sights:
         connection.execute(insert(log_sight), sights)
 
@@ -213,6 +216,8 @@ def _seen(sight: Sight | None) -> tuple[ColumnElement[bool], ...]:
     if sight is None:
         return ()
     own = select(log_sight.c.number).where(log_sight.c.partner == sight.partner)
+    if sight.within is not None:
+        own = own.where(log_sight.c.collaboration.in_(sight.within))
     return (or_(log_entry.c.number.in_(own), log_entry.c.collaboration.in_(sight.collaborations)),)
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from cleanroom.store.sqlite import WRITES
+from cleanroom.store.sqlite import WAITS, WRITES
 
 READER_OPTIONS: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 """The execution options under which a transaction sees one moment."""
 
+_HASTY_MS = 50
 _WRITERS = 0x636C65616E726F6F  # an advisory lock's number: "cleanroo"
 
 
@@ -20,5 +21,8 @@ def configure(engine: Engine) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(WRITES, False):
+    options = connection.get_execution_options()
+    if not options.get(WAITS, True):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_HASTY_MS}")
+    elif options.get(WRITES, False):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")

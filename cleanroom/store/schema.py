@@ -79,6 +79,7 @@ log_sight = Table(
     metadata,
     Column("partner", String(63), primary_key=True),
     Column("number", BigInteger, ForeignKey("log_entry.number"), primary_key=True),
+    Column("collaboration", String(63)),  # of the event, a query's too
 )
 
 document = Table(
@@ -158,14 +159,47 @@ result = Table(
     Column("digest", String(71), nullable=False),
 )
 
+partner = Table(
+    "partner",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("contact", String(320), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("suspended_at", UtcDateTime),
+)
+
+principal = Table(
+    "principal",
+    metadata,
+    Column("id", String(191), primary_key=True),  # "<partner>/<name>"
+    Column("partner", String(63), ForeignKey("partner.name"), nullable=False, index=True),
+    Column("title", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+)
+
+principal_grant = Table(
+    "principal_grant",
+    metadata,
+    Column("principal", String(191), ForeignKey("principal.id"), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column(
+        "collaboration", String(63), primary_key=True
+    ),  # "": in all that is the partner's; no key column may be null
+)
+
 token = Table(
     "token",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("principal", String(191), nullable=False, index=True),
-    Column("partner", String(63), nullable=False),
-    Column("roles", JSON, nullable=False),
+    Column("principal", String(191), ForeignKey("principal.id"), nullable=False, index=True),
+    Column(
+        "scopes", JSON, nullable=False
+    ),  # [[role, collaboration or null], …]: what it carries of its principal's grants
     Column("hash", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
 )

@@ -9,8 +9,13 @@ from sqlalchemy import Connection, Engine, event
 WRITES = "cleanroom_writes"
 """The execution option of connections whose transactions write."""
 
+WAITS = "cleanroom_waits"
+"""The execution option of connections whose writing transactions wait for other writers; by default they do."""
+
+_PATIENT, _HASTY = "PRAGMA busy_timeout = 20000", "PRAGMA busy_timeout = 0"
+
 _PRAGMAS = (
-    "PRAGMA busy_timeout = 20000",  # milliseconds; before the others, which may have to wait already
+    _PATIENT,  # milliseconds; before the others, which may have to wait already
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # what is committed is on the disk: an approval precedes the first byte read
     "PRAGMA foreign_keys = ON",
@@ -34,5 +39,13 @@ def _connect(dbapi_connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    begin = "BEGIN IMMEDIATE" if options.get(WRITES, False) else "BEGIN"
+    if options.get(WAITS, True):
+        connection.exec_driver_sql(begin)
+        return
+    connection.exec_driver_sql(_HASTY)
+    try:
+        connection.exec_driver_sql(begin)
+    finally:
+        connection.exec_driver_sql(_PATIENT)

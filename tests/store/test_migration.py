@@ -1,24 +1,40 @@
 from __future__ import annotations
 
+import datetime
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import JSON, LargeBinary, String, column, insert, inspect, select, table
 
 import cleanroom.store
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding, Notice
 from cleanroom.domain.identifiers import QueryId
+from cleanroom.domain.query import Grant, Role, everywhere
 from cleanroom.store import migration
 from cleanroom.store.database import Database
-from cleanroom.store.log import Log
+from cleanroom.store.log import Log, Sight
+from cleanroom.store.partners import Partners
+from cleanroom.store.people import People
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
-from cleanroom.store.schema import metadata
-from tests.store.world import DOCUMENTS, KEY, NOON, RETAIL_MEDIA, happened, query
+from cleanroom.store.schema import UtcDateTime, metadata
+from cleanroom.store.tokens import Tokens
+from tests.store.world import DOCUMENTS, KEY, NOON, RETAIL_MEDIA, RETAILER, Clock, happened, later, query
+
+OLD_TOKEN = table(
+    "token",
+    column("id", String),
+    column("principal", String),
+    column("partner", String),
+    column("roles", JSON),
+    column("hash", LargeBinary),
+    column("created_at", UtcDateTime),
+    column("revoked_at", UtcDateTime),
+)
 
 
 def _fill(database: Database, book: PolicyBook, queries: Queries) -> None:
@@ -66,6 +82,59 @@ def test_a_query_of_an_earlier_version_reads_back_without_notices(
         connection.exec_driver_sql(f"UPDATE query SET findings = '{old}'")
     database.upgrade()
     assert queries.get(QueryId("q1")) == query("q1", findings=(Finding("a.b", "No.", at=Place(2, 7)),))
+
+
+def test_holders_of_tokens_become_principals_and_back(database: Database, log: Log) -> None:
+    with database.begin() as connection:
+        migration.downgrade(connection, "0003")
+        for token, roles, revoked in (("a1", ["admin", "analyst"], None), ("a2", ["auditor"], NOON), ("a3", [], None)):
+            connection.execute(insert(OLD_TOKEN), _old_token(token, roles, revoked))
+    database.upgrade()
+    people, tokens = People(database, log, Partners(database, log)), Tokens(database, log, Clock())
+    (ruth,) = people.list()
+    assert (ruth.id, ruth.grants, ruth.created_at) == ("retailer/ruth", everywhere(Role.ADMIN, Role.ANALYST), NOON)
+    assert [t.scopes for t in tokens.list()] == [everywhere(Role.ADMIN, Role.ANALYST), everywhere(Role.AUDITOR), set()]
+    with database.begin() as connection:
+        people.revoke(connection, ruth, everywhere(Role.ADMIN), at=NOON)
+        ending = tokens.mint(connection, ruth, everywhere(Role.ANALYST), at=NOON, expires_at=later(9))
+        narrow = frozenset({Grant(Role.ANALYST, RETAIL_MEDIA)})
+        scoped = tokens.mint(connection, ruth, narrow, at=NOON, expires_at=None)
+        migration.downgrade(connection, "0003")
+        rows = connection.execute(select(OLD_TOKEN)).all()
+    found = {row.id: (row.partner, row.roles, row.revoked_at is None) for row in rows}
+    assert found == {
+        "a1": ("retailer", ["analyst"], True),
+        "a2": ("retailer", [], False),
+        "a3": ("retailer", [], True),
+        ending.split("_")[1]: ("retailer", ["analyst"], False),  # the earlier version knows of no end
+        scoped.split("_")[1]: ("retailer", [], True),
+    }
+    database.upgrade()
+    assert [t.scopes for t in tokens.list() if t.id == "a1"] == [everywhere(Role.ANALYST)]
+    assert database.is_current()
+
+
+def test_events_of_earlier_versions_are_seen_by_their_collaboration(database: Database, log: Log) -> None:
+    log.record(happened(partner=RETAILER, collaboration=RETAIL_MEDIA, query=QueryId("q")))
+    log.record(happened(partner=RETAILER))
+    with database.begin() as connection:
+        migration.downgrade(connection, "0004")
+    database.upgrade()
+    assert [e.number for e in log.events(Sight(RETAILER, within=(RETAIL_MEDIA,)))] == [1]
+    assert [e.number for e in log.events(Sight(RETAILER, within=()))] == []
+    assert [e.number for e in log.events(Sight(RETAILER))] == [1, 2]
+
+
+def _old_token(name: str, roles: list[str], revoked: datetime.datetime | None) -> dict[str, object]:
+    return {
+        "id": name,
+        "principal": "retailer/ruth",
+        "partner": "retailer",
+        "roles": roles,
+        "hash": b"h",
+        "created_at": NOON,
+        "revoked_at": revoked,
+    }
 
 
 def test_going_all_the_way_back_leaves_no_table(
