@@ -17,6 +17,8 @@ from cleanroom.documents import from_document, to_document
 from cleanroom.domain.errors import Conflict, OperationError
 from cleanroom.domain.ports import Clock
 from cleanroom.store.database import Database
+from cleanroom.store.executors import Executors
+from cleanroom.store.idempotency import IdempotencyKeys
 from cleanroom.store.keys import create_key, load_key
 from cleanroom.store.log import Log
 from cleanroom.store.partners import Partners
@@ -24,6 +26,7 @@ from cleanroom.store.people import People
 from cleanroom.store.policies import AdmittedRoots, PolicyBook
 from cleanroom.store.queries import Queries
 from cleanroom.store.queue import Queue
+from cleanroom.store.quotas import Quotas
 from cleanroom.store.results import Results
 from cleanroom.store.tokens import Tokens
 
@@ -49,6 +52,9 @@ class Drawers:
     results: Results
     partners: Partners
     people: People
+    executors: Executors
+    idempotency: IdempotencyKeys
+    quotas: Quotas
     tokens: Tokens
     log: Log
 
@@ -63,11 +69,6 @@ class Home:
     keys: SigningKey
     broker: Broker
     clock: Clock
-
-    @property
-    def heartbeat(self) -> Path:
-        """The file in which the executor says, as ISO 8601, when it was last alive."""
-        return self.path / "executor.heartbeat"
 
     def close(self) -> None:
         """The database connections are given back."""
@@ -142,6 +143,9 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
         partners=partners,
         people=People(database, log, partners),
         tokens=Tokens(database, log, clock),
+        executors=Executors(database),
+        idempotency=IdempotencyKeys(database),
+        quotas=Quotas(database, log),
         log=log,
     )
     return Home(path, database, drawers, key, Broker(policies, queries, clock), clock)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cleanroom.audit.canonical import canonical_json
 from cleanroom.domain.errors import NotFound, OperationError, SourceError
 from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.finding import Finding, Question, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.ports import Clock, Engine, PolicyBook, QueryLog, Source
-from cleanroom.domain.query import QueryRecord, QueryRequest, QueryState
+from cleanroom.domain.query import IdempotencyKey, QueryRecord, QueryRequest, QueryState
 from cleanroom.domain.steps import Claim, ExecutablePlan, ReleasedResult, ReleasedTable
 from cleanroom.release import release
 from cleanroom.rules import approve, explained, judge
@@ -92,13 +94,24 @@ class Broker:
 
     def check(self, request: QueryRequest) -> Verdict:
         """The verdict, and nothing more: no data is read. Raises NotFound where the collaboration is not the asker's."""
+        self.log.admit(request.principal, request.submitted_at)
         policy = self._policy(request)
         verdict = explain(judge_query(request, policy), request, policy)
-        self.log.record(_event(EventKind.QUERY_CHECKED, request, verdict))
+        self.log.checked(_event(EventKind.QUERY_CHECKED, request, verdict))
         return verdict
 
-    def submit(self, request: QueryRequest) -> QueryRecord:
-        """The query, rejected with its findings or queued under the rule versions it was approved by."""
+    def submit(self, request: QueryRequest, key: str | None = None) -> QueryRecord:
+        """The query, rejected with its findings or queued under the rule versions it was approved by.
+
+        Under a `key` that its principal has used for the same request: the query of that time, as it stands, whose id is
+        not this request's. InvalidInput "idempotency.mismatch" where it was another request; QuotaExceeded.
+        """
+        named = None if key is None else IdempotencyKey(key, digest_of(request))
+        if named is not None:
+            earlier = self.log.earlier(request.principal, request.collaboration, named, request.submitted_at)
+            if earlier is not None:
+                return earlier
+        self.log.admit(request.principal, request.submitted_at)
         policy = self._policy(request)
         verdict = explain(judge_query(request, policy), request, policy)
         kind = EventKind.QUERY_APPROVED if verdict.approved else EventKind.QUERY_REJECTED
@@ -117,14 +130,19 @@ class Broker:
             finished_at=None if verdict.approved else self.clock.now(),
             notices=notices(approve(verdict)) if verdict.approved else (),
         )
-        self.log.submit(record, _event(kind, request, verdict))
-        return record
+        return self.log.submit(record, _event(kind, request, verdict), named)
 
     def _policy(self, request: QueryRequest) -> Policy:
         policy = self.book.policy(request.collaboration)
         if policy is None or not policy.collaboration.has(request.principal.partner):
             raise NotFound("There is no such collaboration.")
         return policy
+
+
+def digest_of(request: QueryRequest) -> str:
+    """ "sha256:<hex>" of what the request asks, whoever asks it and whenever, in its canonical form (RFC 8785)."""
+    asked: dict[str, Json] = {"sql": request.sql, "dialect": request.dialect}
+    return f"sha256:{hashlib.sha256(canonical_json(asked)).hexdigest()}"
 
 
 def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app, g
@@ -18,11 +18,13 @@ EXTENSION = "cleanroom"
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The app's own surroundings. `waiting` counts the requests that wait for a query, so that some threads stay free."""
+    """The app's own surroundings. `waiting` counts the requests that wait for a query, so that some threads stay free;
+    `stopping` is set when the server is to end, so that they wait no longer."""
 
     home: Home
     settings: ApiSettings
     waiting: threading.BoundedSemaphore
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 def door() -> Door:

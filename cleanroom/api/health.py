@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from cleanroom.api.bodies import StrictBlueprint
@@ -44,8 +43,7 @@ def _database() -> str:
 
 def _executor() -> str:
     try:
-        seen = datetime.datetime.fromisoformat(home().heartbeat.read_text(encoding="ascii").strip())
-        age_s = (home().clock.now() - seen).total_seconds()
-    except (OSError, ValueError, TypeError):
+        seen = home().drawers.executors.seen(home().clock.now(), door().settings.heartbeat_limit_s)
+    except OperationError:
         return _DOWN
-    return _OK if age_s <= door().settings.heartbeat_limit_s else _DOWN
+    return _OK if seen else _DOWN

@@ -1,4 +1,5 @@
-"""A connection → a request that arrives in time, or the connection's end. Slow senders hold no thread for long."""
+"""A connection → a request that arrives in time, or the connection's end. Slow senders hold no thread for long, and no
+request that waits for its query holds up the server's end."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import time
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
+
+from cleanroom.api.context import EXTENSION
 
 ARRIVAL_S = 10.0
 """How long a request may take from its first byte to its last."""
@@ -40,6 +43,12 @@ class PatientSocket(socket.socket):
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threads, none of which waits for a connection that says nothing, or for long for one that says little."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        app = getattr(self, "wsgi", None)  # it may be told to end before it has begun
+        if app is not None:
+            app.extensions[EXTENSION].stopping.set()
+        super().handle_exit(sig, frame)
 
     def handle(self, conn: Any) -> Any:
         if not isinstance(conn.sock, PatientSocket):

@@ -21,6 +21,7 @@ from cleanroom.domain.errors import (
     NotPermitted,
     OperationError,
     Problem,
+    QuotaExceeded,
     RequestError,
 )
 
@@ -68,6 +69,7 @@ class ProblemSchema(ma.Schema):
         ma.fields.Nested(FindingSchema), metadata={"description": "query.rejected: every reason."}
     )
     checks = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String())
+    limit = ma.fields.String(metadata={"description": "quota.exceeded: which quota is used up."})
 
 
 def status_of(error: CleanroomError) -> int:
@@ -85,6 +87,8 @@ def status_of(error: CleanroomError) -> int:
             return 409
         case Moved():
             return 412
+        case QuotaExceeded():
+            return 429
         case RequestError():
             return 400
         case OperationError():
@@ -112,11 +116,22 @@ def answer_house_error(error: CleanroomError) -> Response:
     status = status_of(error)
     if status >= 500:
         return problem_response(status, error.code, _OF_STATUS[status][1])
-    members = {"problems": [_field_problem(p) for p in error.problems]} if isinstance(error, InvalidInput) else {}
-    response = problem_response(status, error.code, error.message, **members)
+    response = problem_response(status, error.code, error.message, **_members(error))
+    if isinstance(error, QuotaExceeded):
+        response.headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="cleanroom"'
     return response
+
+
+def _members(error: CleanroomError) -> dict[str, Any]:
+    match error:
+        case InvalidInput():
+            return {"problems": [_field_problem(p) for p in error.problems]}
+        case QuotaExceeded():
+            return {"limit": error.limit}
+        case _:
+            return {}
 
 
 def answer_http_error(error: HTTPException) -> Response:

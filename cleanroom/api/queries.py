@@ -11,14 +11,14 @@ from werkzeug.exceptions import NotAcceptable
 
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import door, home, principal
+from cleanroom.api.idempotency import idempotency_key
 from cleanroom.api.permissions import standings, unknown
 from cleanroom.api.preferences import Wait, preferred_wait
 from cleanroom.api.problems import problem_response
 from cleanroom.api.results import WRITERS, read_result
-from cleanroom.api.schemas.paging import PageQuery
-from cleanroom.api.schemas.queries import CheckSchema, QueryBody, QueryPage, QuerySchema, ResultSchema
+from cleanroom.api.schemas.queries import CheckSchema, QueryBody, QueryPage, QueryPageQuery, QuerySchema, ResultSchema
 from cleanroom.api.views import check_view, query_view
-from cleanroom.domain.errors import Conflict, RequestError
+from cleanroom.domain.errors import Conflict
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.finding import shown
 from cleanroom.domain.identifiers import CollaborationName, QueryId
@@ -30,24 +30,30 @@ _RETRY_AFTER_S = 1
 _WAIT = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "wait=N: wait up to N seconds."}
 
 
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The caller's own name for this request: sent again under it, the same request is the same query.",
+}
+
+
 @queries.route("/collaborations/<collaboration>/queries", methods=["POST"])
-@queries.doc(parameters=[_WAIT])
+@queries.doc(parameters=[_WAIT, _KEY])
 @queries.arguments(QueryBody)
 @queries.response(201, QuerySchema, description="The query has ended; Location names it.")
 @queries.alt_response(202, schema=QuerySchema, description="The query waits or runs; ask Location again.", success=True)
 def submit(body: dict[str, Any], collaboration: str) -> Any:
     """Ask. A query that a rule refuses is a 422 problem, code query.rejected, with its id and findings."""
     wait = preferred_wait(request.headers, door().settings.wait_limit_s)
-    if "Idempotency-Key" in request.headers:
-        raise RequestError(
-            "Idempotency-Key is not supported by this version: a repeated request is a new query. Leave the header out.",
-            "idempotency.not_supported",
-        )
-    record = home().broker.submit(_request(collaboration, body))
+    key = idempotency_key(request.headers)
+    asked = _request(collaboration, body)
+    record = home().broker.submit(asked, key)
+    replayed = {} if record.id == asked.id else {"Idempotency-Replayed": "true"}
     if record.state is QueryState.REJECTED:
-        return _rejected(record)
+        return _rejected(record, replayed)
     ended = _await_end(record, wait) if wait else record
-    return _view(ended), 201 if ended.state in FINAL_STATES else 202, _headers(ended, wait)
+    return _view(ended), 201 if ended.state in FINAL_STATES else 202, {**_headers(ended, wait), **replayed}
 
 
 @queries.route("/collaborations/<collaboration>/queries:check", methods=["POST"])
@@ -59,12 +65,12 @@ def check(body: dict[str, Any], collaboration: str) -> dict[str, Any]:
 
 
 @queries.route("/queries")
-@queries.arguments(PageQuery, location="query")
+@queries.arguments(QueryPageQuery, location="query")
 @queries.response(200, QueryPage)
 def listing(page: dict[str, Any]) -> dict[str, Any]:
     """The queries that the caller may see, newest first. A page may be shorter than its limit."""
-    limit = page.get("limit", door().settings.page_size)
-    found = home().drawers.queries.page(principal().partner, cursor=page.get("cursor"), limit=limit)
+    wanted = {"limit": door().settings.page_size, **page}
+    found = home().drawers.queries.page(principal().partner, **wanted)
     visible = [_view(r) for r in found.records if standings(principal(), r)]
     return {"queries": visible, "next_cursor": found.next_cursor}
 
@@ -104,12 +110,13 @@ def result(query: str) -> Response:
 
 @queries.route("/queries/<query>:cancel", methods=["POST"])
 @queries.response(202, QuerySchema)
-def cancel(query: str) -> dict[str, Any]:
+def cancel(query: str) -> Any:
     """A queued query is cancelled; a running one is asked to stop. 409 where it has ended."""
     record = _record(query)
     if home().drawers.queries.request_cancel(record.id, _event(EventKind.QUERY_CANCELLED, record, {})) is None:
         raise Conflict("The query has already ended.", "query.ended")
-    return _view(_record(query))
+    asked = _record(query)
+    return _view(asked), 202, _headers(asked, None)
 
 
 def _request(collaboration: str, body: dict[str, Any]) -> QueryRequest:
@@ -141,7 +148,7 @@ def _headers(record: QueryRecord, wait: Wait | None) -> dict[str, str]:
     return {**location, **retry, **applied}
 
 
-def _rejected(record: QueryRecord) -> Response:
+def _rejected(record: QueryRecord, replayed: dict[str, str]) -> Response:
     response = problem_response(
         422,
         "query.rejected",
@@ -150,17 +157,20 @@ def _rejected(record: QueryRecord) -> Response:
         findings=[shown(f) for f in record.findings],
     )
     response.headers["Location"] = f"/v1/queries/{record.id}"
+    response.headers.update(replayed)
     return response
 
 
 def _await_end(record: QueryRecord, wait: Wait) -> QueryRecord:
-    """The record once it has ended or the time is over. Where too many wait already it is answered as it is."""
+    """The record once it has ended or the time is over. Where too many wait already, or the server is to stop, it is
+    answered as it is."""
     if not door().waiting.acquire(blocking=False):
         return record
     try:
         until_s = time.monotonic() + wait.seconds
         while record.state not in FINAL_STATES and (left_s := until_s - time.monotonic()) > 0:
-            time.sleep(min(door().settings.poll_interval_s, left_s))
+            if door().stopping.wait(min(door().settings.poll_interval_s, left_s)):
+                break
             record = _record(record.id)
         return record
     finally:

@@ -21,8 +21,13 @@ def canonical(event: Event, number: int) -> bytes:
     """
     if event.at.tzinfo is None:
         raise LogError("An event's time must know its zone.", "log.not_canonical")
+    return canonical_json(_document(event, number))
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one form of a JSON value. LogError "log.not_canonical" where it has none."""
     try:
-        return rfc8785.dumps(_document(event, number))
+        return rfc8785.dumps(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise LogError("An event has no canonical form.", "log.not_canonical") from error
 

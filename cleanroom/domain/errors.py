@@ -7,7 +7,8 @@ CleanroomError
 │   ├── NotPermitted          the role or ownership is missing
 │   ├── NotFound              not there, or not yours: the two look the same
 │   ├── Conflict              the state does not allow it now
-│   └── Moved                 the state is no longer the one that the caller spoke of
+│   ├── Moved                 the state is no longer the one that the caller spoke of
+│   └── QuotaExceeded         the partner has asked for as much as it may; says when to come again
 └── OperationError          the operator or an owner can fix it
     ├── SourceError           a partner's storage or data did not do what its documents say
     ├── EngineError           an engine refused, overran its limits or disappeared
@@ -77,6 +78,17 @@ class Moved(RequestError):
     """Code: document.moved."""
 
     code = "state.moved"
+
+
+class QuotaExceeded(RequestError):
+    """`limit` is the name of the quota that is used up, `retry_after_s` when to come again, in whole seconds."""
+
+    code = "quota.exceeded"
+
+    def __init__(self, message: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class OperationError(CleanroomError):

@@ -47,6 +47,7 @@ class EventKind(StrEnum):
     QUERY_CANCELLED = "query.cancelled"
     RESULT_FETCHED = "result.fetched"
     CLAIM_BROKEN = "claim.broken"
+    QUOTA_SET = "quota.set"
 
 
 @dataclass(frozen=True, slots=True)

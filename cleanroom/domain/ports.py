@@ -11,7 +11,7 @@ from cleanroom.domain.events import Event, LoggedEvent
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId
 from cleanroom.domain.policy import Connection, Dataset, Policy
-from cleanroom.domain.query import Principal, QueryRecord, QueryRequest
+from cleanroom.domain.query import IdempotencyKey, Principal, QueryRecord, QueryRequest
 from cleanroom.domain.steps import Claim, FinalStep, PrivateStep, RawTable, ReleasedResult, ReleasedTable
 
 
@@ -75,8 +75,26 @@ class QueryLog(Protocol):
 
     def record(self, event: Event) -> LoggedEvent: ...
 
-    def submit(self, record: QueryRecord, event: Event) -> None:
-        """Stores a new query, rejected or queued, together with the event that announces it."""
+    def admit(self, principal: Principal, at: datetime.datetime) -> None:
+        """Raises QuotaExceeded where the partner has asked for as much as it may for the moment; a first look alone."""
+        ...
+
+    def checked(self, event: Event) -> None:
+        """The event of a check is durable, and counts towards its partner's quota. QuotaExceeded where that is used up."""
+        ...
+
+    def earlier(
+        self, principal: Principal, collaboration: CollaborationName, key: IdempotencyKey, at: datetime.datetime
+    ) -> QueryRecord | None:
+        """The query that the principal asked under this key. InvalidInput "idempotency.mismatch" where it was another."""
+        ...
+
+    def submit(self, record: QueryRecord, event: Event, key: IdempotencyKey | None = None) -> QueryRecord:
+        """The query that stands: a new one, rejected or queued, stored together with the event that announces it; or,
+        where one was asked under this key, that one, and nothing is stored.
+
+        QuotaExceeded; InvalidInput "idempotency.mismatch".
+        """
         ...
 
 
@@ -84,7 +102,7 @@ class QueryQueue(Protocol):
     """What the executor needs of the store."""
 
     def lease(self, worker: str, until: datetime.datetime) -> QueryRecord | None:
-        """Takes the oldest queued query, now running under this lease, or None."""
+        """Takes a queued query, now running under this lease, or None. Partners take turns."""
         ...
 
     def started(self, query: QueryId, event: Event) -> bool:
@@ -97,8 +115,24 @@ class QueryQueue(Protocol):
 
     def cancelled(self, query: QueryId, event: Event) -> bool: ...
 
+    def forget(self, query: QueryId) -> None:
+        """This executor does nothing more with the query."""
+        ...
+
+    def requeue(self) -> int:
+        """Queries that were leased but never started wait again once their lease has ended: how many."""
+        ...
+
     def interrupted(self) -> tuple[QueryRecord, ...]:
-        """Queries that are running under a lease that has ended."""
+        """Queries that are running under a lease that has ended, but for those that this executor itself runs."""
+        ...
+
+    def overdue(self, since: datetime.datetime) -> tuple[QueryRecord, ...]:
+        """Queries that have waited since before then."""
+        ...
+
+    def give_up(self, query: QueryId, code: str, event: Event) -> bool:
+        """A query that still waits has failed for the reason `code`."""
         ...
 
 

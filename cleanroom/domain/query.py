@@ -71,6 +71,17 @@ class QueryRequest:
         return replace(self, sql=sql)
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The caller's own name for one request, and a digest of what that request says: under one name, one request.
+
+    Unique for a principal in a collaboration. "sha256:<hex>" of `broker.digest_of`.
+    """
+
+    text: str
+    digest: str
+
+
 class QueryState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

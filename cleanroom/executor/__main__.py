@@ -39,7 +39,10 @@ _SECRET = "CLEANROOM_SECRET_"
 @click.option("--result-mb", type=click.IntRange(1), default=64, help="The largest result.")
 @click.option("--grace-s", type=click.FloatRange(min=0), default=10.0, help="What running queries get after SIGTERM.")
 @click.option(
-    "--lease-s", type=click.FloatRange(min=1), default=30.0, help="How long a query stays a silent executor's."
+    "--lease-s", type=click.FloatRange(1, 300), default=15.0, help="How long a query stays a silent executor's."
+)
+@click.option(
+    "--queue-deadline-s", type=click.FloatRange(min=1), default=3600.0, help="The longest that one query may wait."
 )
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     home: Path,
@@ -52,8 +55,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     result_mb: int,
     grace_s: float,
     lease_s: float,
+    queue_deadline_s: float,
 ) -> None:
-    """Runs the approved queries of the clean room at HOME."""
+    """Runs the approved queries of the clean room at HOME. Options may come as CLEANROOM_EXECUTOR_<NAME> too."""
     seal()
     configure_logs()
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
@@ -61,7 +65,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     try:
         opened = open_home(home.resolve(), database_url)
         try:
-            settings = Settings(opened.heartbeat, concurrency, deadline_s, lease_s, grace_s)
+            settings = Settings(concurrency, deadline_s, lease_s, grace_s, queue_deadline_s)
             run(opened, told, settings)
         finally:
             opened.close()
@@ -102,6 +106,8 @@ def ports(home: Home, environment: Mapping[str, str]) -> Ports:
         secrets={name: value for name, value in environment.items() if name.startswith(_SECRET)},
         clock=home.clock,
         prepare=broker.prepare,
+        executors=drawers.executors,
+        idempotency=drawers.idempotency,
     )
 
 
@@ -113,4 +119,4 @@ def partners(book: PolicyBook) -> frozenset[PartnerName]:
 
 
 if __name__ == "__main__":
-    main()
+    main(auto_envvar_prefix="CLEANROOM_EXECUTOR")

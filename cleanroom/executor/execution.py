@@ -35,6 +35,20 @@ class LeasedQueue(QueryQueue, Protocol):
     def cancel_requested(self, query: QueryId) -> bool: ...
 
 
+class ExecutorBook(Protocol):
+    """Which executors live."""
+
+    def stamp(self, name: str, now: datetime.datetime) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
+class Swept(Protocol):
+    """What is kept for a time."""
+
+    def sweep(self, now: datetime.datetime) -> int: ...
+
+
 class ConnectionBook(Protocol):
     def connection(self, name: ConnectionName) -> Connection | None: ...
 
@@ -56,6 +70,8 @@ class Ports:
     secrets: Mapping[str, str]
     clock: Clock
     prepare: Callable[[QueryRecord, Policy], ExecutablePlan]
+    executors: ExecutorBook
+    idempotency: Swept
 
 
 class Watch:
@@ -116,7 +132,8 @@ def _release(
         raise OperationError("The policy that the query was approved under is not there.", "execution.policy_missing")
     plan = ports.prepare(record, policy)
     if not ports.queue.started(record.id, events.started(record, ports.clock.now())):
-        return  # somebody else's by now
+        watch()
+        raise Cancelled("The query was cancelled before it started, or is somebody else's by now.")
     pinned = {name: _pin(name, policy, ports) for name in datasets_of(plan)}
     sources = {name: source for name, (source, _) in pinned.items()}
     job = Job(record.id, plan, sources, verified.among(plan.claims, sources))

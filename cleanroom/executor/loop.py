@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -27,16 +28,17 @@ _FAILURE_PAUSE_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`deadline_s` bounds one query's run, `grace_s` what running queries get after a stop, `lease_s` how long a query
-    stays this executor's without a sign of life. `heartbeat` is the file that is stamped every `beat_s`."""
+    stays this executor's without a sign of life, `queue_deadline_s` how long one may wait. The executor says every
+    `beat_s` that it lives, and looks every `sweep_s` for what others left."""
 
-    heartbeat: Path
     concurrency: int = 2
     deadline_s: float = 300.0
-    lease_s: float = 30.0
+    lease_s: float = 15.0
     grace_s: float = 10.0
+    queue_deadline_s: float = 3600.0
     poll_s: float = 0.1
-    beat_s: float = 1.0
-    sweep_s: float = 5.0
+    beat_s: float = 5.0
+    sweep_s: float = 2.0
 
 
 class Executor:
@@ -47,7 +49,7 @@ class Executor:
         self._pool = pool
         self._settings = settings
         self._verified = VerifiedClaims()
-        self._name = f"executor-{uuid.uuid4().hex[:12]}"
+        self._name = f"{socket.gethostname()[:100]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._leasing = threading.Lock()
         self._killing = threading.Event()
 
@@ -70,11 +72,12 @@ class Executor:
             finally:
                 stop.set()
                 self._finish(slots)
+                self._attempt("farewell.failed", lambda: self._ports.executors.remove(self._name))
         finally:
             self._pool.close()
 
     def run_one(self) -> bool:
-        """Takes the oldest queued query to its end; False where there is none. A LogError comes through."""
+        """Takes the query whose turn it is to its end; False where none waits. A LogError comes through."""
         record = self._lease()
         if record is None:
             return False
@@ -82,10 +85,20 @@ class Executor:
         return True
 
     def sweep(self) -> None:
-        """Holds: no query is left running under a lease that has ended."""
-        for record in self._ports.queue.interrupted():
-            event = events.failed(record, "execution.interrupted", self._ports.clock.now())
-            self._ports.queue.fail(record.id, "execution.interrupted", event)
+        """Holds: no query is left running under a lease that has ended, and none waits beyond the queue's deadline.
+
+        What never started waits again; what somebody had asked to stop is cancelled; the rest has failed.
+        """
+        queue, now = self._ports.queue, self._ports.clock.now()
+        queue.requeue()
+        for record in queue.interrupted():
+            if record.cancel_requested:
+                queue.cancelled(record.id, events.cancelled(record, now))
+            else:
+                queue.fail(record.id, "execution.interrupted", events.failed(record, "execution.interrupted", now))
+        for record in queue.overdue(now - datetime.timedelta(seconds=self._settings.queue_deadline_s)):
+            queue.give_up(record.id, "queue.deadline", events.failed(record, "queue.deadline", now))
+        self._ports.idempotency.sweep(now)
 
     def _slot(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -107,17 +120,26 @@ class Executor:
     def _execute(self, record: QueryRecord) -> None:
         watch = Watch(record, self._ports, self._settings.lease_s, self._killing.is_set)
         deadline_s = self._settings.deadline_s
-        execute(record, self._ports, self._pool, self._verified, watch, deadline_s=deadline_s)
+        try:
+            execute(record, self._ports, self._pool, self._verified, watch, deadline_s=deadline_s)
+        finally:
+            self._ports.queue.forget(record.id)
 
     def _attend(self, stop: threading.Event, slots: list[threading.Thread]) -> None:
-        swept = float("-inf")
+        swept = beaten = float("-inf")
+        pause_s = min(self._settings.sweep_s, self._settings.beat_s)
         while all(slot.is_alive() for slot in slots):
             if time.monotonic() - swept >= self._settings.sweep_s:
                 self._attempt("sweep.failed", self.sweep)
                 swept = time.monotonic()
-            self._attempt("heartbeat.failed", lambda: stamp(self._settings.heartbeat, self._ports.clock.now()))
-            if stop.wait(self._settings.beat_s):
+            if time.monotonic() - beaten >= self._settings.beat_s:
+                self._attempt("heartbeat.failed", self._beat)
+                beaten = time.monotonic()
+            if stop.wait(pause_s):
                 return
+
+    def _beat(self) -> None:
+        self._ports.executors.stamp(self._name, self._ports.clock.now())
 
     def _finish(self, slots: list[threading.Thread]) -> None:
         end = time.monotonic() + self._settings.grace_s
@@ -134,10 +156,3 @@ class Executor:
             _log.error(message, failure=type(error).__name__, code=getattr(error, "code", None))
             return False
         return True
-
-
-def stamp(heartbeat: Path, now: datetime.datetime) -> None:
-    """Holds: the file says, whole, that the executor was alive at `now` (ISO 8601)."""
-    draft = heartbeat.with_suffix(".draft")
-    draft.write_text(now.isoformat() + "\n", encoding="ascii")
-    draft.replace(heartbeat)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
-from cleanroom.domain.identifiers import PartnerName, QueryId
-from cleanroom.domain.query import QueryRecord, QueryState
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
+from cleanroom.domain.query import IdempotencyKey, Principal, QueryRecord, QueryState
 from cleanroom.store.database import Database
+from cleanroom.store.idempotency import keep, query_under
 from cleanroom.store.log import Log
 from cleanroom.store.query_rows import record_of, row_of, sights_of
+from cleanroom.store.quotas import count_request, require_room
 from cleanroom.store.schema import queries, query_sight
 
 _LONGEST_CURSOR = 18  # digits: within 64 bits
@@ -37,12 +40,46 @@ class Queries:
         """The event is in the log."""
         return self._log.record(event)
 
-    def submit(self, record: QueryRecord, event: Event) -> None:
-        """The query is stored, rejected or queued, and the event that announces it in the log, or neither."""
+    def admit(self, principal: Principal, at: datetime.datetime) -> None:
+        """Raises QuotaExceeded where the partner has asked for as much as it may; a look, without the write lock."""
+        with self._database.read() as connection:
+            require_room(connection, principal.partner, at, queued=False)
+
+    def checked(self, event: Event) -> None:
+        """The event of a check is in the log and counts for its partner. QuotaExceeded, and it is not."""
+        assert event.partner is not None
         with self._database.begin() as connection:
+            require_room(connection, event.partner, event.at, queued=False)
+            logged = self._log.append(connection, event)
+            count_request(connection, event.partner, logged.number, event.at)
+
+    def earlier(
+        self, principal: Principal, collaboration: CollaborationName, key: IdempotencyKey, at: datetime.datetime
+    ) -> QueryRecord | None:
+        """The query that stands under the key. InvalidInput "idempotency.mismatch"."""
+        with self._database.read() as connection:
+            found = query_under(connection, principal.id, collaboration, key, at)
+            return None if found is None else _get(connection, found)
+
+    def submit(self, record: QueryRecord, event: Event, key: IdempotencyKey | None = None) -> QueryRecord:
+        """The query that stands: this one, stored with the event that announces it; or the one that stands under the key.
+
+        Writers wait for one another, so that what is looked up first still holds as it is written.
+        """
+        who, at = record.principal, record.submitted_at
+        with self._database.begin() as connection:
+            if key is not None:
+                found = query_under(connection, who.id, record.collaboration, key, at)
+                if found is not None:
+                    return _get(connection, found)
+            require_room(connection, who.partner, at, queued=record.state is QueryState.QUEUED)
             logged = self._log.append(connection, event)
             connection.execute(insert(queries), row_of(record, logged.number))
             connection.execute(insert(query_sight), sights_of(record))
+            count_request(connection, who.partner, logged.number, at)
+            if key is not None:
+                keep(connection, who.id, record.collaboration, key, record.id, at)
+        return record
 
     def get(self, query: QueryId, seen_by: PartnerName | None = None) -> QueryRecord | None:
         """The query; None where there is none or where `seen_by` may not see it.
@@ -53,10 +90,23 @@ class Queries:
             row = connection.execute(select(queries).where(queries.c.id == query, *_seen(seen_by))).first()
         return None if row is None else record_of(row)
 
-    def page(self, seen_by: PartnerName | None = None, *, cursor: str | None = None, limit: int = 50) -> QueryPage:
-        """The queries that the partner may see (None: all), newest first. InvalidInput where the cursor is none of ours."""
-        older = () if cursor is None else (queries.c.position < _position(cursor),)
-        rows = select(queries).where(*_seen(seen_by), *older).order_by(queries.c.position.desc()).limit(limit + 1)
+    def page(
+        self,
+        seen_by: PartnerName | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        state: QueryState | None = None,
+        collaboration: CollaborationName | None = None,
+    ) -> QueryPage:
+        """The queries that the partner may see (None: all), newest first; those of one state or collaboration where named.
+
+        InvalidInput where the cursor is none of ours.
+        """
+        wanted = [] if cursor is None else [queries.c.position < _position(cursor)]
+        wanted += [] if state is None else [queries.c.state == state.value]
+        wanted += [] if collaboration is None else [queries.c.collaboration == collaboration]
+        rows = select(queries).where(*_seen(seen_by), *wanted).order_by(queries.c.position.desc()).limit(limit + 1)
         with self._database.read() as connection:
             found = connection.execute(rows).all()
         more = len(found) > limit
@@ -81,6 +131,10 @@ class Queries:
             if asked is not None:
                 return QueryState.RUNNING
         return None
+
+
+def _get(connection: Connection, query: QueryId) -> QueryRecord:
+    return record_of(connection.execute(select(queries).where(queries.c.id == query)).one())
 
 
 def _move(connection: Connection, query: QueryId, state: QueryState, values: dict[str, object]) -> bool:

@@ -139,7 +139,7 @@ queries = Table(
     Column("lease_until", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("notices", JSON, nullable=False, server_default="[]"),
-    Index(None, "state", "position"),
+    Index(None, "state", "partner", "position"),
 )
 
 query_sight = Table(
@@ -187,6 +187,49 @@ principal_grant = Table(
     Column(
         "collaboration", String(63), primary_key=True
     ),  # "": in all that is the partner's; no key column may be null
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("principal", String(191), primary_key=True),
+    Column("collaboration", String(63), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(71), nullable=False),  # of what was asked under it
+    Column("query", String(64), ForeignKey("query.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("partner", String(63), primary_key=True),  # "*": every partner without a row of its own
+    Column("per_minute", Integer, nullable=False),
+    Column("most_unfinished", Integer, nullable=False),
+    Column("most_running", Integer, nullable=False),
+)
+
+recent_request = Table(
+    "recent_request",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("number", BigInteger, ForeignKey("log_entry.number"), primary_key=True),  # of its event
+    Column("at", UtcDateTime, nullable=False),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("number", BigInteger, nullable=False),  # grows with each query that is leased: who was served last has most
+)
+
+executor = Table(
+    "executor",
+    metadata,
+    Column("name", String(191), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
 )
 
 token = Table(

@@ -85,12 +85,6 @@ def test_a_body_that_asks_for_what_is_not_done_is_refused(house: House, body: di
     assert refused.json["problems"][0]["field"] in ("parameters", "template", "dialect", "unknown", "sql")
 
 
-def test_an_idempotency_key_is_refused_so_that_nobody_relies_on_it(house: House) -> None:
-    refused = house.caller("press").submit(Idempotency_Key="a")
-    assert (refused.status_code, refused.json["code"]) == (400, "idempotency.not_supported")
-    assert "query.approved" not in house.kinds()
-
-
 def test_check_tells_the_verdict_and_the_columns_and_runs_nothing(house: House) -> None:
     press = house.caller("press", Role.ANALYST)
     checked = press.post("/v1/collaborations/media/queries:check", {"sql": APPROVED})

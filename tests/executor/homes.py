@@ -155,15 +155,21 @@ def make_pool(room: Room, *, deadline_s: float = 30, memory_mb: int = 256, spare
 
 
 def make_executor(
-    room: Room, pool: Pool, *, deadline_s: float = 30, lease_s: float = 30, changed: Mapping[str, object] | None = None
+    room: Room,
+    pool: Pool,
+    *,
+    deadline_s: float = 30,
+    lease_s: float = 30,
+    queue_deadline_s: float = 3600,
+    changed: Mapping[str, object] | None = None,
 ) -> Executor:
     """`changed`: ports to put in the place of the home's."""
     settings = Settings(
-        room.home.heartbeat,
         1,
         deadline_s,
         lease_s=lease_s,
         grace_s=1,
+        queue_deadline_s=queue_deadline_s,
         poll_s=0.05,
         beat_s=0.1,
         sweep_s=0.2,

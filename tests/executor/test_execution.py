@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
+from cleanroom import broker
 from cleanroom.api.results import arrow_bytes, read_result
 from cleanroom.domain.errors import LogError
 from cleanroom.domain.events import Event, EventKind
@@ -20,7 +21,9 @@ from cleanroom.domain.identifiers import CollaborationName, ConnectionName, Quer
 from cleanroom.domain.policy import Connection, ConnectionType, Policy
 from cleanroom.domain.query import QueryRecord, QueryState
 from cleanroom.domain.steps import ExecutablePlan
+from cleanroom.executor import events
 from cleanroom.executor.pool import Pool
+from cleanroom.store.queue import Queue
 from cleanroom.store.results import result_digest
 from tests.executor.homes import (
     BY_REGION,
@@ -346,12 +349,80 @@ def test_where_the_release_cannot_be_logged_nothing_is_released(room: Room, pool
     assert (room.query().state, room.has_result(), room.kinds()) == (QueryState.RUNNING, False, ["query.started"])
 
 
+def left_by_the_dead(room: Room, *, begun: bool) -> None:
+    """The query is leased, and started where it had `begun`, by an executor that is no more."""
+    dead = Queue(room.home.database, room.home.drawers.log, room.home.clock)
+    record = dead.lease("dead", later(60))
+    assert record is not None
+    if begun:
+        assert dead.started(record.id, events.started(record, later(0)))
+    assert dead.renew(record.id, later(-1))
+
+
 def test_what_an_earlier_executor_left_running_fails_and_says_so(room: Room, pool: Pool) -> None:
     room.submit(BY_REGION)
-    assert room.home.drawers.queue.lease("dead", later(-1))
+    left_by_the_dead(room, begun=True)
     make_executor(room, pool).sweep()
     assert ended(room) == ("failed", "execution.interrupted")
-    assert room.log() == [("query.failed", {"code": "execution.interrupted", "partner": "media"})]
+    assert room.log()[1:] == [("query.failed", {"code": "execution.interrupted", "partner": "media"})]
+
+
+def test_what_an_earlier_executor_had_not_begun_runs_after_all(room: Room, pool: Pool) -> None:
+    room.submit(BY_REGION)
+    left_by_the_dead(room, begun=False)
+    executor = make_executor(room, pool)
+    executor.sweep()
+    assert room.query().state is QueryState.QUEUED
+    assert executor.run_one()
+    assert room.kinds() == ["query.started", "query.released"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_was_to_stop_as_its_executor_died_is_cancelled(room: Room, pool: Pool, begun: bool) -> None:
+    room.submit(BY_REGION)
+    left_by_the_dead(room, begun=begun)
+    event = Event(EventKind.QUERY_CANCELLED, later(0), query=QueryId("q1"))
+    room.home.drawers.queries.request_cancel(QueryId("q1"), event)
+    make_executor(room, pool).sweep()
+    assert ended(room) == ("cancelled", None)
+    assert room.kinds() == [*["query.started"] * begun, "query.cancel_requested", "query.cancelled"]
+
+
+def test_a_query_that_is_cancelled_as_it_is_leased_never_starts(room: Room, pool: Pool) -> None:
+    def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:
+        event = Event(EventKind.QUERY_CANCELLED, later(0), query=record.id)
+        room.home.drawers.queries.request_cancel(record.id, event)
+        return broker.prepare(record, policy)
+
+    room.submit(BY_REGION)
+    make_executor(room, pool, changed={"prepare": prepare}).run_one()
+    assert ended(room) == ("cancelled", None)
+    assert room.kinds() == ["query.cancel_requested", "query.cancelled"]
+
+
+def test_a_query_that_waited_too_long_fails_and_says_so(room: Room, pool: Pool) -> None:
+    room.submit(BY_REGION, "q1")
+    executor = make_executor(room, pool, queue_deadline_s=0.2)
+    executor.sweep()
+    assert room.query().state is QueryState.QUEUED
+    time.sleep(0.2)
+    executor.sweep()
+    assert ended(room) == ("failed", "queue.deadline")
+    assert room.log() == [("query.failed", {"code": "queue.deadline", "partner": "media"})]
+    assert not executor.run_one()
+
+
+def test_a_sweep_leaves_alone_what_the_executor_itself_runs_whatever_the_clock_says(room: Room, pool: Pool) -> None:
+    def prepare(record: QueryRecord, policy: Policy) -> ExecutablePlan:
+        room.home.drawers.queue.renew(record.id, later(-3600))
+        executor.sweep()
+        room.home.drawers.queue.renew(record.id, later(60))
+        return broker.prepare(record, policy)
+
+    room.submit(BY_REGION)
+    executor = make_executor(room, pool, changed={"prepare": prepare})
+    executor.run_one()
+    assert ended(room) == ("succeeded", None)
 
 
 def test_what_another_executor_is_running_is_left_alone(room: Room, pool: Pool) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +47,10 @@ def executor_of(room: Room, *options: str, concurrency: int = 1) -> Iterator[sub
     command = (sys.executable, "-m", "cleanroom.executor", *own, *options)
     environment = {**os.environ, "CLEANROOM_SECRET_SHOP_LAKE": "hunter2"}
     environment.pop("CLEANROOM_DATABASE_URL", None)
+    began = room.home.clock.now()
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            assert eventually((room.home.heartbeat).exists, 30)
+            assert eventually(lambda: any(e.started_at > began for e in room.home.drawers.executors.list()), 30)
             yield process
         finally:
             process.kill()
@@ -71,7 +71,9 @@ def test_a_sealed_process_is_closed_to_others_of_its_user() -> None:
 
 def test_what_the_executor_writes_is_its_users_alone(room: Room) -> None:
     with executor_of(room):
-        assert room.home.heartbeat.stat().st_mode & 0o777 == 0o600
+        written = [path for path in room.home.path.rglob("*") if path.is_file()]
+        assert written
+        assert {path.stat().st_mode & 0o077 for path in written if path.suffix != ".pub"} == {0}
 
 
 def state(room: Room, query: str = "q1") -> QueryState:
@@ -136,7 +138,6 @@ def test_a_killed_executor_takes_its_workers_along_and_the_next_one_tells_the_ta
     assert eventually(lambda: not any(running(pid) for pid in workers))
     assert state(room) is QueryState.RUNNING
     assert room.home.drawers.log.verify().holds
-    (room.home.heartbeat).unlink()
     with executor_of(room, "--lease-s", "1") as process:
         assert eventually(lambda: state(room) is QueryState.FAILED, 20)
         room.submit(BY_REGION, "q2")
@@ -164,23 +165,22 @@ def test_where_no_worker_proves_its_hardening_nothing_is_leased(room: Room, tmp_
         executor.run(threading.Event())
     assert failed.value.code == "engine.unsafe"
     assert state(room) is QueryState.QUEUED
-    assert not (room.home.heartbeat).exists()
+    assert room.home.drawers.executors.list() == ()
     assert children(os.getpid()) == ()
 
 
-def test_the_heartbeat_is_stamped_while_it_runs_and_not_after(room: Room) -> None:
-    heartbeat = room.home.heartbeat
+def test_an_executor_says_that_it_lives_while_it_does_and_takes_its_name_away_as_it_ends(room: Room) -> None:
+    executors = room.home.drawers.executors
     stop = threading.Event()
     thread = threading.Thread(target=make_executor(room, make_pool(room)).run, args=(stop,))
     thread.start()
-    assert eventually(heartbeat.exists)
-    first = heartbeat.read_text()
-    assert eventually(lambda: heartbeat.read_text() > first)
+    assert eventually(lambda: len(executors.list()) == 1)
+    (first,) = executors.list()
+    assert eventually(lambda: executors.list()[0].seen_at > first.seen_at)
+    assert executors.list()[0].started_at == first.started_at
     stop.set()
     thread.join()
-    last = heartbeat.read_text()
-    time.sleep(0.3)
-    assert heartbeat.read_text() == last
+    assert executors.list() == ()
 
 
 def test_a_failing_database_does_not_end_the_executor(room: Room) -> None:

@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from cleanroom.api.schemas.about import about
+from cleanroom.api.schemas.paging import PageQuery
 from cleanroom.domain.query import QueryState
 from cleanroom.sql import DIALECTS
 
@@ -98,6 +99,13 @@ class ResultSchema(ma.Schema):
 
     columns = fields.List(fields.Nested(OutputColumn), required=True)
     rows = fields.List(fields.List(fields.Raw(allow_none=True)), required=True)
+
+
+class QueryPageQuery(PageQuery):
+    """Which queries a listing is of, where it begins and how long a page is."""
+
+    state = fields.Enum(QueryState, by_value=True, metadata=about("Those in this state alone."))
+    collaboration = fields.String(validate=validate.Length(max=63), metadata=about("Those of this one alone."))
 
 
 class QueryPage(ma.Schema):
