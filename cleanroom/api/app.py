@@ -10,6 +10,7 @@ from flask import Flask, Response
 
 from cleanroom import __version__
 from cleanroom.api import authentication, requests
+from cleanroom.api.agreements import agreements
 from cleanroom.api.audit import audit
 from cleanroom.api.collaborations import collaborations
 from cleanroom.api.context import EXTENSION, Door
@@ -43,7 +44,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     api = ProblemApi(app, spec_kwargs=_specification())
     for name, schema in document_schemas().items():
         api.spec.components.schema(name, schema)
-    for blueprint in (queries, collaborations, documents, audit, health):
+    for blueprint in (queries, collaborations, agreements, documents, audit, health):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)
     _require_complete(app)

@@ -57,6 +57,8 @@ ACCESS: Mapping[str, Access] = {
     "collaborations.listing": Access(_ANYONE),
     "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
     "collaborations.datasets": Access(_ANYONE, Ownership.MEMBER),
+    "agreements.effective": Access(_ANYONE, Ownership.MEMBER),
+    "agreements.readiness": Access(_ANYONE, Ownership.MEMBER),
     "documents.put_connection": Access(_OWNING, Ownership.PARTNER),  # the document names its partner: the caller's
     "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
     "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),

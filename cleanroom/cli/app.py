@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import configure_logs
-from cleanroom.cli import asking, auditing, homes, planning, policies, serving
+from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, serving
 from cleanroom.cli.failures import Exit, exit_code, tell
 
 
@@ -39,6 +39,8 @@ cleanroom.add_command(planning.plan)
 cleanroom.add_command(planning.apply)
 cleanroom.add_command(policies.check)
 cleanroom.add_command(policies.policy)
+policies.policy.add_command(agreements.effective)
+policies.policy.add_command(agreements.readiness)
 cleanroom.add_command(serving.serve)
 cleanroom.add_command(asking.query)
 cleanroom.add_command(auditing.audit)

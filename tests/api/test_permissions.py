@@ -42,6 +42,8 @@ WALKS = (
     Walk("collaborations.listing", "GET", "/v1/collaborations", roles(A, O, X, U), (200, 200, 200, 200)),
     Walk("collaborations.read", "GET", MEDIA, roles(A, O, X, U), (200, 200, 200, 404)),
     Walk("collaborations.datasets", "GET", f"{MEDIA}/datasets", roles(A, O, X, U), (200, 200, 200, 404)),
+    Walk("agreements.effective", "GET", f"{MEDIA}/effective", roles(A, O, X, U), (200, 200, 200, 404)),
+    Walk("agreements.readiness", "GET", f"{MEDIA}/readiness", roles(A, O, X, U), (200, 200, 200, 404)),
     Walk("documents.put_dataset", "PUT", "/v1/datasets/shop.customers", roles(O), (404, 200, 404, 404), dataset()),
     Walk("documents.put_rule", "PUT", f"{MEDIA}/rules/shop.customers", roles(O), (404, 200, 404, 404), rule()),
     Walk("audit.events", "GET", "/v1/audit/events", roles(U, O), (200, 200, 200, 200)),
