@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, exc, make_url
 
 from cleanroom.domain.errors import OperationError
 from cleanroom.store import migration, postgresql, sqlite
@@ -17,7 +16,8 @@ class Database:
     """One database. Make it in the process that uses it: connections do not survive a fork."""
 
     def __init__(self, url: str) -> None:
-        """OperationError "store.url" where `url` names no database that is supported."""
+        """OperationError "store.url" where `url` names no database that is supported, "store.driver_missing" where it is
+        PostgreSQL's and the extra is not installed."""
         engine = _engine(url)
         self._engine = engine
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
@@ -30,10 +30,10 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One writing transaction: committed where the block ends, rolled back where it raises. Writers wait for one another.
 
-        OperationError "store.failed" where the database refuses, "store.undone" where the block ends as if nothing had
-        happened though a failed event undid the transaction.
+        OperationError with a code of `code_of` where the database refuses, "store.undone" where the block ends as if
+        nothing had happened though a failed event undid the transaction.
         """
-        with _failures(), self._writer.connect() as connection, connection.begin() as transaction:
+        with _failures(self._engine), self._writer.connect() as connection, connection.begin() as transaction:
             yield connection
             if not transaction.is_active:
                 raise OperationError("A change was undone because its event could not be written.", "store.undone")
@@ -47,13 +47,13 @@ class Database:
         try:
             with self._hasty.connect() as connection, connection.begin():
                 yield connection
-        except SQLAlchemyError:
+        except exc.SQLAlchemyError:
             raise OperationError("The database is busy.", "store.busy") from None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: everything in the block is seen as of one moment."""
-        with _failures(), self._reader.connect() as connection:
+        with _failures(self._engine), self._reader.connect() as connection:
             yield connection
 
     def upgrade(self) -> None:
@@ -77,24 +77,35 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
+    """Errors of the URL stay without their cause, whose text may hold the password."""
     try:
-        engine = create_engine(url, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise OperationError("The database URL is not one that is supported.", "store.url") from error
-    match engine.dialect.name:
-        case "sqlite":
-            sqlite.configure(engine)
-        case "postgresql":
-            postgresql.configure(engine)
-        case _:
-            raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
-    return engine
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise OperationError("The database URL is not one that is supported.", "store.url") from None
+    if parsed.drivername in sqlite.DRIVERS:
+        return sqlite.engine(parsed)
+    if parsed.drivername in postgresql.DRIVERS:
+        return postgresql.engine(parsed)
+    raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _failures(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
-        structlog.get_logger().error("store.failed", error=type(error).__name__, detail=str(error))
-        raise OperationError("The database refused.", "store.failed") from error
+    except exc.SQLAlchemyError as error:
+        code = code_of(error, engine.dialect.name)
+        cause = type(getattr(error, "orig", error)).__name__
+        structlog.get_logger().error("store.failed", code=code, error=type(error).__name__, cause=cause)
+        raise OperationError("The database refused.", code) from error
+
+
+def code_of(error: exc.SQLAlchemyError, dialect: str) -> str:
+    """Why the database refused: "store.unavailable" (try again), "store.busy", "store.full" or, for all else, "store.failed"."""
+    match error:
+        case exc.TimeoutError():  # of the pool
+            return "store.busy"
+        case exc.DBAPIError(orig=failure):
+            return sqlite.code_of(failure) if dialect == "sqlite" else postgresql.code_of(failure)
+        case _:
+            return "store.failed"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+DRIVERS = ("sqlite", "sqlite+pysqlite")
+"""What a URL of such a database may begin with."""
 WRITES = "cleanroom_writes"
 """The execution option of connections whose transactions write."""
 
@@ -21,15 +24,31 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
 )
+_CODES = {
+    sqlite3.SQLITE_FULL: "store.full",
+    sqlite3.SQLITE_BUSY: "store.busy",
+    sqlite3.SQLITE_LOCKED: "store.busy",
+    sqlite3.SQLITE_CANTOPEN: "store.unavailable",
+    sqlite3.SQLITE_IOERR: "store.unavailable",
+    sqlite3.SQLITE_READONLY: "store.unavailable",
+}
 
 
-def configure(engine: Engine) -> None:
+def engine(url: URL) -> Engine:
     """Every connection is durable and checks references; writers take the one write lock as they begin.
 
     A transaction that reads first and then writes would fail where another wrote in between; BEGIN IMMEDIATE waits.
     """
-    event.listen(engine, "connect", _connect)
-    event.listen(engine, "begin", _begin)
+    made = create_engine(url, hide_parameters=True)
+    event.listen(made, "connect", _connect)
+    event.listen(made, "begin", _begin)
+    return made
+
+
+def code_of(failure: BaseException | None) -> str:
+    """The store's code for a failure of the driver (https://www.sqlite.org/rescode.html)."""
+    extended = getattr(failure, "sqlite_errorcode", 0)
+    return _CODES.get(extended & 0xFF, "store.failed")
 
 
 def _connect(dbapi_connection: Any, _record: object) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,19 +9,32 @@ from cleanroom.store.database import Database
 from cleanroom.store.log import Log
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
+from tests.conftest import NewDatabase
 from tests.store.world import KEY, NOON
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Whatever asks for a database is asked of both."""
+    return str(request.param)
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
+def url(kind: str, new_database: NewDatabase) -> str:
+    """A new database of this version's schema."""
+    return new_database(kind)
+
+
+@pytest.fixture
+def blank_url(kind: str, new_database: NewDatabase) -> str:
+    """A new database of no schema."""
+    return new_database(kind, blank=True)
 
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """A new database of this version's schema."""
+    """A new database of this version's schema, open."""
     opened = Database(url)
-    opened.upgrade()
     yield opened
     opened.close()
 

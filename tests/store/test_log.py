@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from cleanroom.audit.checkpoint import read
 from cleanroom.audit.file import verify_file
@@ -25,13 +25,33 @@ from cleanroom.store.log import Log, Sight
 from cleanroom.store.schema import admitted_root, log_entry
 from tests.store.world import AGENCY, CUSTOMERS, KEY, NOON, PUBLISHER, RETAIL_MEDIA, RETAILER, happened
 
-REPLACED = """CAST(replace(CAST(canonical AS TEXT), '"n":3', '"n":4') AS BLOB)"""
+# SQLite's SQL → PostgreSQL's, for the hands in the database
+PORTS = (
+    (
+        """CAST(replace(CAST(canonical AS TEXT), '"n":3', '"n":4') AS BLOB)""",
+        """convert_to(replace(convert_from(canonical, 'UTF8'), '"n":3', '"n":4'), 'UTF8')""",
+    ),
+    ("zeroblob(32)", "decode(repeat('00', 32), 'hex')"),
+    ("CAST(frontier || frontier AS BLOB)", "frontier || frontier"),
+    ("CAST(a.hash || b.hash AS BLOB)", "a.hash || b.hash"),
+    ("x''", "''::bytea"),
+    ("x'00'", "'\\x00'::bytea"),
+)
+REPLACED = PORTS[0][0]
 ROOT = Path(__file__).parents[2]
 
 
 def _fill(log: Log, size: int) -> None:
     for n in range(log.size(), size):
         log.record(happened(EventKind.LOG_READ, data={"n": n}))
+
+
+def _meddle(database: Database, sabotage: str) -> None:
+    with database.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            for sqlite, postgresql in PORTS:
+                sabotage = sabotage.replace(sqlite, postgresql)
+        connection.exec_driver_sql(sabotage)
 
 
 def _appender(url: str, count: int) -> subprocess.Popen[str]:
@@ -108,8 +128,7 @@ def test_an_event_that_cannot_be_written_undoes_the_change(
             connection.execute(admitted_root.insert(), ADMITTED)
             log.append(connection, happened())
 
-    with database.begin() as connection:
-        connection.execute(text(sabotage))
+    _meddle(database, sabotage)
     with pytest.raises(LogError) as refusal:
         change()
     assert refusal.value.code == code
@@ -118,13 +137,11 @@ def test_an_event_that_cannot_be_written_undoes_the_change(
 
 def test_nothing_is_built_on_another_cut_of_the_same_tree(database: Database, log: Log) -> None:
     _fill(log, 2)
-    with database.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE log_head SET frontier = (SELECT CAST(a.hash || b.hash AS BLOB) FROM log_node a, log_node b"
-                ' WHERE a.level = 0 AND a."index" = 0 AND b.level = 0 AND b."index" = 1)'
-            )
-        )  # the two leaves: their root is the signed one, but they are not the frontier of a tree of two
+    _meddle(
+        database,
+        "UPDATE log_head SET frontier = (SELECT CAST(a.hash || b.hash AS BLOB) FROM log_node a, log_node b"
+        ' WHERE a.level = 0 AND a."index" = 0 AND b.level = 0 AND b."index" = 1)',
+    )  # the two leaves: their root is the signed one, but they are not the frontier of a tree of two
     with pytest.raises(LogError) as refusal:
         log.record(happened())
     assert refusal.value.code == "log.broken"
@@ -236,8 +253,7 @@ def test_a_hand_in_the_database_is_found(
     database: Database, log: Log, sabotage: str, fault: Fault, entry: int | None
 ) -> None:
     _fill(log, 8)
-    with database.begin() as connection:
-        connection.exec_driver_sql(sabotage)
+    _meddle(database, sabotage)
     found = log.verify()
     assert (found.fault, found.entry) == (fault, entry)
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import datetime
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import JSON, LargeBinary, String, column, insert, inspect, select, table
+from sqlalchemy import JSON, Column, LargeBinary, String, column, insert, inspect, select, table
 
 import cleanroom.store
 from cleanroom.domain.expression import Place
@@ -44,9 +45,19 @@ def _fill(database: Database, book: PolicyBook, queries: Queries) -> None:
     queries.submit(query("q1"), happened())
 
 
+def _differing_default(
+    _context: object, found: Column[Any], meant: Column[Any], said: str | None, _meant: object, rendered: str | None
+) -> bool | None:
+    """PostgreSQL compares no JSON: its defaults are compared as they are written."""
+    if not isinstance(meant.type, JSON):
+        return None
+    return (said or "").removesuffix("::json").strip("'") != (rendered or "").strip("'")
+
+
 def test_the_migrated_schema_is_the_one_that_the_code_speaks(database: Database) -> None:
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        options = {"compare_type": True, "compare_server_default": _differing_default}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 

@@ -34,7 +34,7 @@ STRANGER = PartnerName("stranger")
         query("q1", QueryState.SUCCEEDED, row_count=3, finished_at=later(2.5), cancel_requested=True),
         query("q1", notices=(Notice("threshold.standing", "Groups of fewer than 50 people are left out."),)),
         query("q1", QueryState.FAILED, failure="engine.deadline", datasets=(), receivers=()),
-        query("q1", sql="SELECT 'ä\x00😀\n'", receivers=(PUBLISHER, AGENCY), datasets=(IMPRESSIONS, CUSTOMERS)),
+        query("q1", sql="SELECT 'ä\x01😀\n'", receivers=(PUBLISHER, AGENCY), datasets=(IMPRESSIONS, CUSTOMERS)),
     ],
 )
 def test_a_query_reads_back_as_it_was_submitted(queries: Queries, record: object) -> None:
