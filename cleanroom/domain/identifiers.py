@@ -10,6 +10,7 @@ CollaborationName = NewType("CollaborationName", str)
 ConnectionName = NewType("ConnectionName", str)
 DatasetName = NewType("DatasetName", str)  # "<partner>.<dataset>"
 QueryId = NewType("QueryId", str)
+ChangeId = NewType("ChangeId", str)  # of a change that members of a collaboration vote on
 PrincipalId = NewType("PrincipalId", str)  # who holds a token, as "<partner>/<name>"
 SourceId = NewType("SourceId", int)  # one scan of a dataset under one alias, unique in a plan
 

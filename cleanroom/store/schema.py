@@ -246,3 +246,36 @@ token = Table(
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
 )
+
+change_request = Table(
+    "change_request",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("position", BigInteger, ForeignKey("log_entry.number"), nullable=False, unique=True),  # of its first event
+    Column("collaboration", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),  # invite | set_abilities | remove | describe
+    Column("partner", String(63)),  # whom it is about
+    Column("abilities", JSON, nullable=False),
+    Column("description", Text),
+    Column("proposer", String(191), nullable=False),
+    Column("proposing_partner", String(63), nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("founding", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("invited_at", UtcDateTime),  # since when the invited partner sees it
+    Column("decided_at", UtcDateTime),
+    Index(None, "collaboration", "position"),
+    Index(None, "partner", "state"),
+)
+
+change_vote = Table(
+    "change_vote",
+    metadata,
+    Column("change", String(32), ForeignKey("change_request.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("partner", String(63), nullable=False),
+    Column("principal", String(191), nullable=False),
+    Column("approves", Boolean, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("lapsed_at", UtcDateTime),
+)
