@@ -22,7 +22,7 @@ from cleanroom.api.settings import ApiSettings
 from cleanroom.bootstrap import Home, init_home, open_home
 from cleanroom.documents import from_document
 from cleanroom.domain.events import Event, EventKind
-from cleanroom.domain.identifiers import PartnerName, QueryId
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
 from cleanroom.domain.query import Role
 
 SETTINGS = ApiSettings(poll_interval_s=0.01, most_waiting=2)
@@ -126,6 +126,18 @@ class House:
         with self.home.database.begin() as transaction:
             token, _ = self.home.drawers.tokens.create(
                 transaction, PartnerName(partner), roles or tuple(Role), at=self.home.clock.now()
+            )
+        return Caller(self.app, token)
+
+    def holder(self, partner: str, role: Role, place: str | None) -> Caller:
+        """A caller whose one role holds in one collaboration; everywhere where that is None."""
+        with self.home.database.begin() as transaction:
+            token, _ = self.home.drawers.tokens.create(
+                transaction,
+                PartnerName(partner),
+                [role],
+                at=self.home.clock.now(),
+                collaborations=() if place is None else [CollaborationName(place)],
             )
         return Caller(self.app, token)
 
