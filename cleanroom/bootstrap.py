@@ -6,6 +6,7 @@ import datetime
 import logging
 import sys
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cleanroom.store.executors import Executors
 from cleanroom.store.idempotency import IdempotencyKeys
 from cleanroom.store.keys import create_key, load_key
 from cleanroom.store.log import Log
+from cleanroom.store.master_keys import MasterKeys
 from cleanroom.store.partners import Partners
 from cleanroom.store.people import People
 from cleanroom.store.policies import AdmittedRoots, PolicyBook
@@ -28,9 +30,11 @@ from cleanroom.store.queries import Queries
 from cleanroom.store.queue import Queue
 from cleanroom.store.quotas import Quotas
 from cleanroom.store.results import Results
+from cleanroom.store.secrets import Secrets
 from cleanroom.store.tokens import Tokens
 
 _KEY = "log.key"
+_MASTER_KEYS = "master.key"
 _DATABASE = "cleanroom.db"
 
 
@@ -55,6 +59,8 @@ class Drawers:
     executors: Executors
     idempotency: IdempotencyKeys
     quotas: Quotas
+    secrets: Secrets
+    master_keys: MasterKeys
     tokens: Tokens
     log: Log
 
@@ -89,7 +95,8 @@ def init_home(path: Path, database_url: str | None = None) -> Home:
         database.upgrade()
         key = load_key(path / _KEY) if (path / _KEY).exists() else create_key(path / _KEY, _origin())
         home = _wire(path, database, key)
-        home.drawers.log.create(home.clock.now())
+        _begin_keys(home)
+        home.drawers.log.create(home.clock.now())  # last: where it is, nothing is missing
     except Conflict:
         database.close()
         raise Conflict("There is a clean room here already.", "home.exists") from None
@@ -101,16 +108,31 @@ def init_home(path: Path, database_url: str | None = None) -> Home:
 
 def open_home(path: Path, database_url: str | None = None) -> Home:
     """The clean room that `init_home` made. OperationError "home.missing" where there is none, "store.schema" where its
-    database is of another version."""
-    if not (path / _KEY).is_file():
-        raise OperationError("There is no clean room here: run `cleanroom init` first.", "home.missing")
-    database = Database(_url(path, database_url))
+    database is of another version, "keys.missing" where the master key in force is not in its file."""
+    home = _opened(path, database_url, Database.require_current)
     try:
-        database.require_current()
-        return _wire(path, database, load_key(path / _KEY))
+        with home.database.read() as transaction:
+            home.drawers.master_keys.require(transaction)
     except BaseException:
-        database.close()
+        home.close()
         raise
+    return home
+
+
+def upgrade_home(path: Path, database_url: str | None = None) -> Home:
+    """The clean room that an earlier version made is one of this version, its data kept. Running it twice changes nothing."""
+    home = _opened(path, database_url, Database.upgrade)
+    try:
+        _begin_keys(home)
+    except BaseException:
+        home.close()
+        raise
+    return home
+
+
+def open_home_without_keys(path: Path, database_url: str | None = None) -> Home:
+    """As `open_home`, for whoever puts things right where the master key is lost."""
+    return _opened(path, database_url, Database.require_current)
 
 
 def configure_logs() -> None:
@@ -128,24 +150,44 @@ def configure_logs() -> None:
     )
 
 
+def _opened(path: Path, database_url: str | None, prepare: Callable[[Database], None]) -> Home:
+    if not (path / _KEY).is_file():
+        raise OperationError("There is no clean room here: run `cleanroom init` first.", "home.missing")
+    database = Database(_url(path, database_url))
+    try:
+        prepare(database)
+        return _wire(path, database, load_key(path / _KEY))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _begin_keys(home: Home) -> None:
+    with home.database.begin() as transaction:
+        home.drawers.master_keys.begin(transaction, home.clock.now())
+
+
 def _wire(path: Path, database: Database, key: SigningKey) -> Home:
     clock = SystemClock()
     log = Log(database, key)
     policies = PolicyBook(database, log, to_document, from_document)
     queries = Queries(database, log)
     partners = Partners(database, log)
+    master_keys = MasterKeys(path / _MASTER_KEYS)
     drawers = Drawers(
         policies=policies,
         roots=AdmittedRoots(database, log),
         queries=queries,
         queue=Queue(database, log, clock),
-        results=Results(database),
         partners=partners,
         people=People(database, log, partners),
         tokens=Tokens(database, log, clock),
         executors=Executors(database),
         idempotency=IdempotencyKeys(database),
         quotas=Quotas(database, log),
+        results=Results(database, log, master_keys),
+        secrets=Secrets(database, log, master_keys),
+        master_keys=master_keys,
         log=log,
     )
     return Home(path, database, drawers, key, Broker(policies, queries, clock), clock)

@@ -98,10 +98,10 @@ def result(query: str) -> Response:
     if media_type is None:
         raise NotAcceptable
     record = _record(query)
-    stored = home().drawers.results.get(record.id) if record.state is QueryState.SUCCEEDED else None
+    stored = home().drawers.results.open(record.id) if record.state is QueryState.SUCCEEDED else None
     if stored is None:
         raise _no_result(record)
-    body = WRITERS[media_type](read_result(stored.body))
+    body = WRITERS[media_type](read_result(b"".join(stored.chunks())))
     home().drawers.log.record(_event(EventKind.RESULT_FETCHED, record, {"format": media_type, "digest": stored.digest}))
     response = Response(body, content_type=f"{media_type}; charset=utf-8" if media_type == "text/csv" else media_type)
     response.headers["Vary"] = "Accept, Authorization"

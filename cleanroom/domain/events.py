@@ -57,6 +57,11 @@ class EventKind(StrEnum):
     QUERY_CANCEL_REQUESTED = "query.cancel_requested"
     QUERY_CANCELLED = "query.cancelled"
     RESULT_FETCHED = "result.fetched"
+    RESULT_EXPIRED = "result.expired"
+    RESULT_SHREDDED = "result.shredded"
+    SECRET_WRITTEN = "secret.written"
+    SECRET_REMOVED = "secret.removed"
+    KEY_ROTATED = "key.rotated"
     CLAIM_BROKEN = "claim.broken"
     QUOTA_SET = "quota.set"
 

@@ -12,6 +12,7 @@ from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId
 from cleanroom.domain.policy import Connection, Dataset, Policy
 from cleanroom.domain.query import IdempotencyKey, Principal, QueryRecord, QueryRequest
+from cleanroom.domain.sealed import SealedResult
 from cleanroom.domain.steps import Claim, FinalStep, PrivateStep, RawTable, ReleasedResult, ReleasedTable
 
 
@@ -109,7 +110,7 @@ class QueryQueue(Protocol):
         """Durable before any byte is read; False where the query is no longer this executor's to run."""
         ...
 
-    def succeed(self, query: QueryId, result: bytes, row_count: int, event: Event) -> bool: ...
+    def succeed(self, query: QueryId, result: SealedResult, row_count: int, event: Event) -> bool: ...
 
     def fail(self, query: QueryId, code: str, event: Event) -> bool: ...
 

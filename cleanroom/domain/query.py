@@ -92,6 +92,9 @@ class QueryState(StrEnum):
     EXPIRED = "expired"
 
 
+RELEASED_STATES = frozenset({QueryState.SUCCEEDED, QueryState.EXPIRED})
+"""EXPIRED: it succeeded once; its result was kept for its time, or less, and is gone."""
+
 FINAL_STATES = frozenset(QueryState) - {QueryState.QUEUED, QueryState.RUNNING}
 
 
@@ -100,6 +103,7 @@ class QueryRecord:
     """What the store knows of a query. `failure` is a stable code, set when the state is failed.
 
     `versions` pins the policy documents that it was approved under. `cancel_requested` asks the executor to stop it.
+    `expires_at`: until when its result is kept, once it has one.
     `notices` tell what the answer may lack: of the question and the rules alone, never of the data.
     """
 
@@ -119,6 +123,7 @@ class QueryRecord:
     cancel_requested: bool = False
     finished_at: datetime.datetime | None = None
     notices: tuple[Notice, ...] = ()
+    expires_at: datetime.datetime | None = None
 
     def request(self) -> QueryRequest:
         """The request as it was sent, for judging it again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from cleanroom.store.policies import PolicyBook
 
 _HEADROOM_BYTES = 512 * 1024**2  # interpreter, libraries, Arrow, and what an engine's own limit does not count
 _SECRET = "CLEANROOM_SECRET_"
+RETENTION = datetime.timedelta(days=7)
 
 
 @click.command()
@@ -93,8 +95,11 @@ def setup(engine: EngineLimits, deadline_s: float, result_bytes: int) -> Setup:
     return Setup(os.getpid(), engine, confinement, result_bytes)
 
 
-def ports(home: Home, environment: Mapping[str, str]) -> Ports:
-    """The executor's view of an open home. Of the environment it keeps the partners' secrets, nothing else."""
+def ports(home: Home, environment: Mapping[str, str], retention: datetime.timedelta = RETENTION) -> Ports:
+    """The executor's view of an open home. Of the environment it keeps the partners' secrets, nothing else.
+
+    `retention`: how long a result is kept.
+    """
     drawers = home.drawers
     return Ports(
         queue=drawers.queue,
@@ -104,6 +109,7 @@ def ports(home: Home, environment: Mapping[str, str]) -> Ports:
         roots=drawers.roots.of,
         partners=lambda: partners(drawers.policies),
         secrets={name: value for name, value in environment.items() if name.startswith(_SECRET)},
+        seal=lambda query, body, at: drawers.results.seal(query, body, at + retention),
         clock=home.clock,
         prepare=broker.prepare,
         executors=drawers.executors,

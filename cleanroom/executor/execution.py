@@ -16,6 +16,7 @@ from cleanroom.domain.plan import scans
 from cleanroom.domain.policy import Connection, Policy
 from cleanroom.domain.ports import Clock, Connector, PolicyBook, QueryLog, QueryQueue, Source
 from cleanroom.domain.query import QueryRecord
+from cleanroom.domain.sealed import SealedResult
 from cleanroom.domain.steps import ExecutablePlan
 from cleanroom.executor import events
 from cleanroom.executor.claims import VerifiedClaims
@@ -58,7 +59,8 @@ class Ports:
     """What the executor needs of the world.
 
     `roots`: what the operator admitted for a partner's connections. `partners`: all that are known. `secrets`: names to
-    values. `prepare`: `broker.prepare`, the approved plan of a record under its pinned policy.
+    values. `seal`: the result of a query, released at that moment, sealed for as long as results are kept. `prepare`:
+    `broker.prepare`, the approved plan of a record under its pinned policy.
     """
 
     queue: LeasedQueue
@@ -68,6 +70,7 @@ class Ports:
     roots: Callable[[PartnerName], tuple[str, ...]]
     partners: Callable[[], Collection[PartnerName]]
     secrets: Mapping[str, str]
+    seal: Callable[[QueryId, bytes, datetime.datetime], SealedResult]
     clock: Clock
     prepare: Callable[[QueryRecord, Policy], ExecutablePlan]
     executors: ExecutorBook
@@ -149,7 +152,8 @@ def _release(
     if watch():
         raise Cancelled("The query was cancelled.")
     released = events.released(record, answer, ports.clock.now())
-    if not ports.queue.succeed(record.id, answer.result, answer.row_count, released):
+    sealed = ports.seal(record.id, answer.result, released.at)
+    if not ports.queue.succeed(record.id, sealed, answer.row_count, released):
         _log.warning("query.not_ours", query=record.id)
 
 

@@ -69,7 +69,9 @@ class Database:
     def require_current(self) -> None:
         """Raises OperationError "store.schema" where `upgrade` has not been run."""
         if not self.is_current():
-            raise OperationError("The database's schema is not that of this version.", "store.schema")
+            raise OperationError(
+                "The database's schema is not that of this version: run `cleanroom upgrade`.", "store.schema"
+            )
 
     def close(self) -> None:
         """No connection is open any more."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
-from cleanroom.domain.query import IdempotencyKey, Principal, QueryRecord, QueryState
+from cleanroom.domain.query import RELEASED_STATES, IdempotencyKey, Principal, QueryRecord, QueryState
 from cleanroom.store.database import Database
 from cleanroom.store.idempotency import keep, query_under
 from cleanroom.store.log import Log
@@ -84,7 +84,7 @@ class Queries:
     def get(self, query: QueryId, seen_by: PartnerName | None = None) -> QueryRecord | None:
         """The query; None where there is none or where `seen_by` may not see it.
 
-        A partner sees its own queries, those over a dataset of its own, and succeeded ones whose result it receives.
+        A partner sees its own queries, those over a dataset of its own, and those whose result it receives, once there was one.
         """
         with self._database.read() as connection:
             row = connection.execute(select(queries).where(queries.c.id == query, *_seen(seen_by))).first()
@@ -148,7 +148,7 @@ def _seen(partner: PartnerName | None) -> tuple[ColumnElement[bool], ...]:
     related = select(query_sight.c.query).where(query_sight.c.partner == partner)
     involved = queries.c.id.in_(related.where(query_sight.c.relation.in_(("runner", "owner"))))
     received = queries.c.id.in_(related.where(query_sight.c.relation == "receiver"))
-    return (or_(involved, received & (queries.c.state == QueryState.SUCCEEDED.value)),)
+    return (or_(involved, received & queries.c.state.in_([state.value for state in RELEASED_STATES])),)
 
 
 def _position(cursor: str) -> int:

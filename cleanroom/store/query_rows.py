@@ -31,6 +31,7 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
         "row_count": record.row_count,
         "cancel_requested": record.cancel_requested,
         "finished_at": record.finished_at,
+        "expires_at": record.expires_at,
         "notices": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
 
@@ -62,6 +63,7 @@ def record_of(row: Any) -> QueryRecord:
         row_count=row.row_count,
         cancel_requested=row.cancel_requested,
         finished_at=row.finished_at,
+        expires_at=row.expires_at,
         notices=tuple(Notice(item["code"], item["message"]) for item in row.notices),
     )
 

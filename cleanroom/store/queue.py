@@ -11,6 +11,7 @@ from cleanroom.domain.events import Event
 from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.ports import Clock
 from cleanroom.domain.query import QueryRecord, QueryState
+from cleanroom.domain.sealed import SealedResult
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
 from cleanroom.store.query_rows import record_of
@@ -80,7 +81,7 @@ class Queue:
             self._log.append(connection, event)
             return True
 
-    def succeed(self, query: QueryId, result: bytes, row_count: int, event: Event) -> bool:
+    def succeed(self, query: QueryId, result: SealedResult, row_count: int, event: Event) -> bool:
         """State, result and event in one transaction; only where it was started under a lease of this object's own."""
         held = self._mine(query) & queries.c.started_at.is_not(None)
         values = {"state": QueryState.SUCCEEDED.value, "row_count": row_count}
@@ -164,14 +165,14 @@ class Queue:
         event: Event,
         held: ColumnElement[bool],
         values: dict[str, Any],
-        result: bytes | None = None,
+        result: SealedResult | None = None,
     ) -> bool:
         final = {**values, "finished_at": event.at, "lease_holder": None, "lease_until": None}
         with self._database.begin() as connection:
             if not _change(connection, query, held, final):
                 return False
             if result is not None:
-                write_result(connection, query, result)
+                write_result(connection, result)
             self._log.append(connection, event)
         self.forget(query)
         return True

@@ -139,6 +139,7 @@ queries = Table(
     Column("lease_until", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("notices", JSON, nullable=False, server_default="[]"),
+    Column("expires_at", UtcDateTime),
     Index(None, "state", "partner", "position"),
 )
 
@@ -154,7 +155,9 @@ result = Table(
     "result",
     metadata,
     Column("query", String(64), ForeignKey("query.id"), primary_key=True),
-    Column("body", LargeBinary, nullable=False),
+    Column("key_id", String(16), nullable=False),  # of the master key that wraps the data key
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("digest", String(71), nullable=False),
 )
@@ -230,6 +233,34 @@ executor = Table(
     Column("name", String(191), primary_key=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+)
+
+result_chunk = Table(
+    "result_chunk",
+    metadata,
+    Column("query", String(64), ForeignKey("result.query"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("body", LargeBinary, nullable=False),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+    Column("author", String(191)),
+)
+
+master_key = Table(
+    "master_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row, 1: the key that wraps
+    Column("key_id", String(16), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
 )
 
 token = Table(

@@ -23,6 +23,7 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # what is committed is on the disk: an approval precedes the first byte read
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
+    "PRAGMA secure_delete = ON",  # what is deleted is overwritten
 )
 _CODES = {
     sqlite3.SQLITE_FULL: "store.full",

@@ -164,9 +164,8 @@ class House:
         assert record is not None
         assert record.id == query
         assert queue.started(record.id, self._event(EventKind.QUERY_STARTED, query))
-        assert queue.succeed(
-            record.id, arrow_bytes(table), table.num_rows, self._event(EventKind.QUERY_RELEASED, query)
-        )
+        sealed = self.home.drawers.results.seal(record.id, arrow_bytes(table), now + datetime.timedelta(days=7))
+        assert queue.succeed(record.id, sealed, table.num_rows, self._event(EventKind.QUERY_RELEASED, query))
 
     def kinds(self) -> list[str]:
         return [e.event.kind.value for e in self.home.drawers.log.events(limit=10_000)]

@@ -92,12 +92,16 @@ class Room:
         return record
 
     def rows(self, query: str = "q1") -> list[dict[str, object]]:
-        stored = self.home.drawers.results.get(QueryId(query))
-        assert stored is not None
-        return pa.ipc.open_stream(stored.body).read_all().to_pylist()
+        return pa.ipc.open_stream(self.stored(query)).read_all().to_pylist()
+
+    def stored(self, query: str = "q1") -> bytes:
+        """The result's bytes, as its receivers fetch them."""
+        found = self.home.drawers.results.open(QueryId(query))
+        assert found is not None
+        return b"".join(found.chunks())
 
     def has_result(self, query: str = "q1") -> bool:
-        return self.home.drawers.results.get(QueryId(query)) is not None
+        return self.home.drawers.results.open(QueryId(query)) is not None
 
     def log(self, query: str = "q1") -> list[tuple[str, Mapping[str, Json]]]:
         """What happened to the query, after its submission."""

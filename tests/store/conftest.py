@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cleanroom.documents import from_document, to_document
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log
+from cleanroom.store.master_keys import MasterKeys
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
+from cleanroom.store.results import Results
 from tests.conftest import NewDatabase
 from tests.store.world import KEY, NOON
 
@@ -45,6 +48,20 @@ def log(database: Database) -> Log:
     made = Log(database, KEY)
     made.create(NOON)
     return made
+
+
+@pytest.fixture
+def master_keys(database: Database, tmp_path: Path) -> MasterKeys:
+    """A keyring with its first key."""
+    keys = MasterKeys(tmp_path / "master.key")
+    with database.begin() as transaction:
+        keys.begin(transaction, NOON)
+    return keys
+
+
+@pytest.fixture
+def results(database: Database, log: Log, master_keys: MasterKeys) -> Results:
+    return Results(database, log, master_keys)
 
 
 @pytest.fixture

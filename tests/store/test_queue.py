@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from cleanroom.domain.errors import LogError
 from cleanroom.domain.events import EventKind
@@ -14,11 +15,12 @@ from cleanroom.store.log import Log
 from cleanroom.store.queries import Queries
 from cleanroom.store.queue import Queue
 from cleanroom.store.results import Results, result_digest
-from tests.store.world import Clock, happened, later, query
+from cleanroom.store.schema import result
+from tests.store.world import Clock, happened, later, query, sealed
 
 Q1 = QueryId("q1")
 END: dict[str, Callable[[Queue], bool]] = {
-    "succeed": lambda queue: queue.succeed(Q1, b"arrow", 3, happened(EventKind.QUERY_RELEASED)),
+    "succeed": lambda queue: queue.succeed(Q1, sealed(), 3, happened(EventKind.QUERY_RELEASED)),
     "fail": lambda queue: queue.fail(Q1, "engine.deadline", happened(EventKind.QUERY_FAILED)),
     "cancelled": lambda queue: queue.cancelled(Q1, happened(EventKind.QUERY_CANCELLED)),
 }
@@ -44,6 +46,11 @@ def _run(queues: Queries, queue: Queue) -> None:
     queues.submit(query("q1"), happened())
     assert queue.lease("one", later(60)) is not None
     assert queue.started(Q1, happened(EventKind.QUERY_STARTED))
+
+
+def has_result(database: Database) -> bool:
+    with database.read() as connection:
+        return connection.execute(select(result)).first() is not None
 
 
 def test_the_oldest_query_is_leased_first(queries: Queries, queue: Queue) -> None:
@@ -73,16 +80,16 @@ def test_many_threads_lease_each_query_once(database: Database, log: Log, querie
     assert sorted(taken) == sorted(f"q{n}" for n in range(20))
 
 
-def test_a_released_query_has_its_result_and_event(
-    database: Database, queries: Queries, queue: Queue, log: Log
-) -> None:
+def test_a_released_query_has_its_result_and_event(results: Results, queries: Queries, queue: Queue, log: Log) -> None:
     _run(queries, queue)
-    assert queue.succeed(Q1, b"arrow", 3, happened(EventKind.QUERY_RELEASED, at=later(9)))
-    found, result = queries.get(Q1), Results(database).get(Q1)
+    body = results.seal(Q1, b"arrow", later(99))
+    assert queue.succeed(Q1, body, 3, happened(EventKind.QUERY_RELEASED, at=later(9)))
+    found, opened = queries.get(Q1), results.open(Q1)
     assert found is not None
-    assert result is not None
+    assert opened is not None
     assert (found.state, found.row_count, found.finished_at) == (QueryState.SUCCEEDED, 3, later(9))
-    assert (result.body, result.size_bytes, result.digest) == (b"arrow", 5, result_digest(b"arrow"))
+    assert found.expires_at == later(99)
+    assert (tuple(opened.chunks()), opened.size_bytes, opened.digest) == ((b"arrow",), 5, result_digest(b"arrow"))
     kinds = [logged.event.kind for logged in log.events(after=1)]
     assert kinds == [EventKind.QUERY_STARTED, EventKind.QUERY_RELEASED]
 
@@ -106,11 +113,11 @@ def test_a_release_whose_event_cannot_be_written_is_no_release(
 ) -> None:
     _run(queries, queue)
     with pytest.raises(LogError):
-        queue.succeed(Q1, b"arrow", 3, happened(data={"n": 2**60}))
+        queue.succeed(Q1, sealed(), 3, happened(data={"n": 2**60}))
     found = queries.get(Q1)
     assert found is not None
     assert found.state is QueryState.RUNNING
-    assert Results(database).get(Q1) is None
+    assert not has_result(database)
     assert END["fail"](queue)
 
 
@@ -124,7 +131,7 @@ def test_a_query_ends_once(
     before, size = queries.get(Q1), log.size()
     assert not END[second](queue)
     assert (queries.get(Q1), log.size()) == (before, size)
-    assert (Results(database).get(Q1) is not None) is (first == "succeed")
+    assert has_result(database) is (first == "succeed")
 
 
 @pytest.mark.parametrize("end", END)
@@ -167,7 +174,7 @@ def test_what_never_started_is_not_released(database: Database, queries: Queries
     queries.submit(query("q1"), happened())
     queue.lease("one", later(60))
     assert not END["succeed"](queue)
-    assert Results(database).get(Q1) is None
+    assert not has_result(database)
 
 
 def test_an_interrupted_query_is_ended_by_whoever_finds_it(
@@ -201,7 +208,3 @@ def test_the_executor_hears_that_it_should_stop(queries: Queries, queue: Queue) 
     assert queue.cancel_requested(Q1)
     assert END["cancelled"](queue)
     assert not queue.cancel_requested(QueryId("none"))
-
-
-def test_a_query_without_a_result_has_none(database: Database, log: Log) -> None:
-    assert Results(database).get(Q1) is None

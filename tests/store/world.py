@@ -31,7 +31,9 @@ from cleanroom.domain.policy import (
     Use,
 )
 from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role, everywhere
+from cleanroom.domain.sealed import SealedResult, WrappedKey
 from cleanroom.domain.types import BIGINT, VARCHAR
+from cleanroom.store.results import result_digest
 
 KEY = signing_key("clean.example/log", bytes(range(32)))
 NOON = datetime.datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=datetime.UTC)
@@ -129,3 +131,10 @@ def rule(
 
 
 DOCUMENTS = (COLLABORATION, lake(RETAILER), table(CUSTOMERS), rule(CUSTOMERS), lake(PUBLISHER), table(IMPRESSIONS))
+
+
+def sealed(name: str = "q1", body: bytes = b"arrow") -> SealedResult:
+    """A result that no key of the world opens, for stores that only keep it."""
+    return SealedResult(
+        QueryId(name), (body,), len(body), result_digest(body), later(99), lambda _: WrappedKey("00" * 8, b"wrapped")
+    )

@@ -1,0 +1,1 @@
+"""Master keys, data keys and what is sealed under them: pure; randomness comes in as arguments."""
