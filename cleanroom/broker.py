@@ -4,38 +4,84 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cleanroom.audit.canonical import canonical_json
-from cleanroom.domain.errors import NotFound, OperationError, SourceError
+from cleanroom.domain.errors import InvalidInput, NotFound, OperationError, Problem, RequestError, SourceError
 from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.finding import Finding, Question, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName
-from cleanroom.domain.policy import Policy
+from cleanroom.domain.parameters import spelled
+from cleanroom.domain.policy import Policy, Template
 from cleanroom.domain.ports import Clock, Engine, PolicyBook, QueryLog, Source
 from cleanroom.domain.query import IdempotencyKey, QueryRecord, QueryRequest, QueryState
 from cleanroom.domain.steps import Claim, ExecutablePlan, ReleasedResult, ReleasedTable
 from cleanroom.release import release
 from cleanroom.rules import approve, explained, judge
 from cleanroom.rules.notices import notices
-from cleanroom.sql import parse, resolve
+from cleanroom.sql import ParsedQuery, parse, resolve
+from cleanroom.sql.parameters import declared_parameters, named_parameters
 from cleanroom.sql.rewrite import with_rewrites
 
 
-def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
-    """The verdict on the request under the policy as it holds for its runner, with every finding. Pure."""
-    policy = policy.for_runner(request.principal.partner)
-    question = Question(request.principal.partner, request.collaboration)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks under a policy: of a template, its text and the values in its declared types. Made by `ask` alone."""
+
+    request: QueryRequest
+    parsed: ParsedQuery | Finding
+    template: Template | None
+
+
+def ask(request: QueryRequest, policy: Policy) -> Asked:
+    """The text that is asked, sent or of a template of the policy, with a value of the right type for each `:name`.
+
+    Raises NotFound for a template that is not there, InvalidInput with problems parameter.missing, .unknown, .invalid.
+    """
+    template = None if request.template is None else policy.templates.get(request.template)
+    if request.template is not None and template is None:
+        raise NotFound("There is no template of that name here.")
+    if template is not None:
+        request = replace(request, sql=template.sql, dialect=template.dialect)
     parsed = parse(request.sql, request.dialect)
     if isinstance(parsed, Finding):
+        return Asked(request, parsed, template)
+    if problems := named_parameters(parsed.parameters, request.parameters):
+        raise InvalidInput(problems)
+    if template is not None:
+        request = replace(request, parameters=declared_parameters(request.parameters, template))
+    return Asked(request, parsed, template)
+
+
+def judge_query(request: QueryRequest, policy: Policy) -> Verdict:
+    """The verdict on the request under the policy as it holds for its runner, with every finding. Pure.
+
+    Where the policy has no such template, or its parameters are others, that is a finding too.
+    """
+    try:
+        return judge_asked(ask(request, policy), policy)
+    except RequestError as error:
+        question = Question(request.principal.partner, request.collaboration)
+        return judge(None, _findings_of(error), policy.for_runner(request.principal.partner), question)
+
+
+def judge_asked(asked: Asked, policy: Policy) -> Verdict:
+    """The verdict on what is asked. Pure."""
+    request, parsed = asked.request, asked.parsed
+    policy = policy.for_runner(request.principal.partner)
+    question = Question(request.principal.partner, request.collaboration, asked.template)
+    if isinstance(parsed, Finding):
         return judge(None, (parsed,), policy, question)
-    resolved = resolve(parsed, policy, request.submitted_at)
+    resolved = resolve(parsed, policy, request.submitted_at, request.parameters)
     return judge(resolved.plan, resolved.findings, policy, question)
 
 
 def explain(verdict: Verdict, request: QueryRequest, policy: Policy) -> Verdict:
-    """The verdict; of a refusal, each finding with a change of the text that was judged just so and found approved. Pure."""
-    if verdict.approved:
+    """The verdict; of a refusal, each finding with a change of the text that was judged just so and found approved. Pure.
+
+    A template's text is not the asker's to change, and stays as it is.
+    """
+    if verdict.approved or request.template is not None:
         return verdict
 
     def judged(sql: str) -> Verdict:
@@ -95,8 +141,7 @@ class Broker:
     def check(self, request: QueryRequest) -> Verdict:
         """The verdict, and nothing more: no data is read. Raises NotFound where the collaboration is not the asker's."""
         self.log.admit(request.principal, request.submitted_at)
-        policy = self._policy(request)
-        verdict = explain(judge_query(request, policy), request, policy)
+        request, verdict = self._judged(request)
         self.log.checked(_event(EventKind.QUERY_CHECKED, request, verdict))
         return verdict
 
@@ -112,8 +157,7 @@ class Broker:
             if earlier is not None:
                 return earlier
         self.log.admit(request.principal, request.submitted_at)
-        policy = self._policy(request)
-        verdict = explain(judge_query(request, policy), request, policy)
+        request, verdict = self._judged(request)
         kind = EventKind.QUERY_APPROVED if verdict.approved else EventKind.QUERY_REJECTED
         record = QueryRecord(
             id=request.id,
@@ -126,11 +170,19 @@ class Broker:
             findings=verdict.findings,
             datasets=verdict.datasets,
             receivers=verdict.receivers,
-            versions=policy.versions,
+            versions=_pinned(request, verdict.policy),
             finished_at=None if verdict.approved else self.clock.now(),
             notices=notices(approve(verdict)) if verdict.approved else (),
+            parameters=request.parameters,
+            template=request.template,
         )
         return self.log.submit(record, _event(kind, request, verdict), named)
+
+    def _judged(self, request: QueryRequest) -> tuple[QueryRequest, Verdict]:
+        """The request as it is asked under the rules that hold now, and the verdict on it, explained."""
+        policy = self._policy(request)
+        asked = ask(request, policy)
+        return asked.request, explain(judge_asked(asked, policy), asked.request, policy)
 
     def _policy(self, request: QueryRequest) -> Policy:
         policy = self.book.policy(request.collaboration)
@@ -141,16 +193,29 @@ class Broker:
 
 def digest_of(request: QueryRequest) -> str:
     """ "sha256:<hex>" of what the request asks, whoever asks it and whenever, in its canonical form (RFC 8785)."""
-    asked: dict[str, Json] = {"sql": request.sql, "dialect": request.dialect}
+    asked: dict[str, Json] = {
+        "sql": request.sql,
+        "dialect": request.dialect,
+        "parameters": {name: dict(value) for name, value in spelled(request.parameters).items()},
+        "template": request.template,
+    }
     return f"sha256:{hashlib.sha256(canonical_json(asked)).hexdigest()}"
 
 
+def _findings_of(error: RequestError) -> tuple[Finding, ...]:
+    """What cannot be asked, as findings."""
+    problems = error.problems if isinstance(error, InvalidInput) else (Problem(error.code, error.message),)
+    return tuple(Finding(problem.code, problem.message, hint=problem.hint) for problem in problems)
+
+
 def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:
-    """What the log keeps of a verdict: the text asked, the rule versions, every finding."""
+    """What the log keeps of a verdict: the text asked and with which values, the rule versions, every finding."""
     data: dict[str, Json] = {
         "sql": request.sql,
         "dialect": request.dialect,
-        "versions": dict(verdict.policy.versions),
+        "parameters": {name: dict(value) for name, value in spelled(request.parameters).items()},
+        "template": request.template,
+        "versions": dict(_pinned(request, verdict.policy)),
         "findings": [_logged(finding) for finding in verdict.findings],
         "receivers": list(verdict.receivers),
     }
@@ -164,6 +229,12 @@ def _event(kind: EventKind, request: QueryRequest, verdict: Verdict) -> Event:
         verdict.datasets,
         data,
     )
+
+
+def _pinned(request: QueryRequest, policy: Policy) -> dict[str, int]:
+    """The versions that the query is held to: of templates, that of its own alone."""
+    own = f"template:{request.collaboration}/{request.template}"
+    return {key: version for key, version in policy.versions.items() if not key.startswith("template:") or key == own}
 
 
 def _logged(finding: Finding) -> Json:

@@ -23,7 +23,7 @@ from cleanroom.documents import (
 from cleanroom.domain.document import key_of
 from cleanroom.domain.errors import InvalidInput, NotPermitted, Problem
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, fold
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder, Template
 from cleanroom.sql import check_row_filter
 
 documents = StrictBlueprint("documents", __name__, url_prefix="/v1", description="What owners write down.")
@@ -110,7 +110,9 @@ def _body() -> dict[str, Any]:
 def _read(
     kind: str, body: Mapping[str, Any], address: Mapping[str, str], dataset: Dataset | None = None
 ) -> Connection | Dataset | AnalysisRule:
-    return read_document(kind, body, partner=principal().partner, address=address, dataset=dataset)
+    value = read_document(kind, body, partner=principal().partner, address=address, dataset=dataset)
+    assert not isinstance(value, Template)
+    return value
 
 
 def _require(problems: tuple[Problem, ...]) -> None:

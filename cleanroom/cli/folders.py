@@ -68,6 +68,7 @@ def together(folder: PolicyFolder, standing: PolicyFolder) -> PolicyFolder:
         connections=folder.connections + tuple(c for c in standing.connections if key_of(c) not in replaced),
         datasets=folder.datasets + tuple(d for d in standing.datasets if key_of(d) not in replaced),
         rules=folder.rules + tuple(r for r in standing.rules if key_of(r) not in replaced),
+        templates=folder.templates + tuple(t for t in standing.templates if key_of(t) not in replaced),
     )
 
 
@@ -83,6 +84,7 @@ def _places_by_key(folder: PolicyFolder) -> Iterator[tuple[str, tuple[str, int]]
         "connections": folder.connections,
         "datasets": folder.datasets,
         "rules": folder.rules,
+        "templates": folder.templates,
     }
     for bucket, values in buckets.items():
         for i, value in enumerate(values):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cleanroom.bootstrap import SystemClock
 from cleanroom.broker import Broker
 from cleanroom.client import Finding, Notice
-from cleanroom.domain.errors import NotFound
+from cleanroom.domain.errors import InvalidInput, NotFound
 from cleanroom.domain.finding import Verdict
-from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId, QueryId
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId, QueryId, TemplateName
+from cleanroom.domain.parameters import Parameters
 from cleanroom.domain.policy import PolicyFolder, PolicyTestCase
 from cleanroom.domain.query import Principal, QueryRequest, Role, everywhere
 from cleanroom.rules import approve
@@ -33,13 +35,22 @@ class Outcome:
 
 
 def verdict_on(
-    folder: PolicyFolder, collaboration: CollaborationName, partner: PartnerName, sql: str, dialect: str = "duckdb"
+    folder: PolicyFolder,
+    collaboration: CollaborationName,
+    partner: PartnerName,
+    sql: str,
+    dialect: str = "duckdb",
+    parameters: Parameters = MappingProxyType({}),
+    template: TemplateName | None = None,
 ) -> Verdict:
-    """What the broker says of the question. NotFound where the folder has no such collaboration, or no such member."""
+    """What the broker says of the question. NotFound where the folder has no such collaboration, member or template,
+    InvalidInput where the values are not those that the text asks for."""
     policies = tuple(policy for c in folder.collaborations if (policy := folder.policy(c.name)) is not None)
     clock = SystemClock()
     asker = Principal(PrincipalId(f"{partner}/check"), partner, everywhere(Role.ANALYST))
-    request = QueryRequest(QueryId(uuid.uuid4().hex), collaboration, asker, sql, dialect, clock.now())
+    request = QueryRequest(
+        QueryId(uuid.uuid4().hex), collaboration, asker, sql, dialect, clock.now(), parameters, template
+    )
     return Broker(MemoryPolicyBook(policies), MemoryQueryLog(), clock).check(request)
 
 
@@ -72,7 +83,10 @@ def may_lack(verdict: Verdict) -> tuple[Notice, ...]:
 
 def _outcome(folder: PolicyFolder, collaboration: CollaborationName, file: str, case: PolicyTestCase) -> Outcome:
     try:
-        findings = shown(verdict_on(folder, collaboration, case.runner, case.sql, case.dialect))
+        verdict = verdict_on(folder, collaboration, case.runner, case.sql, case.dialect, case.parameters, case.template)
+        findings = shown(verdict)
+    except InvalidInput as error:
+        findings = tuple(Finding(p.code, p.message, hint=p.hint) for p in error.problems)
     except NotFound as error:
         findings = (Finding(error.code, error.message),)
     return Outcome(file, case, tuple(sorted({f.code for f in findings})), findings)

@@ -7,6 +7,7 @@ from cleanroom.documents.check import check_connection, check_dataset, check_fol
 from cleanroom.documents.folder import read_folder
 from cleanroom.documents.kinds import API_VERSION, KINDS, json_schema
 from cleanroom.documents.stored import from_document, to_document
+from cleanroom.documents.template import check_template
 
 __all__ = [
     "API_VERSION",
@@ -15,6 +16,7 @@ __all__ = [
     "check_dataset",
     "check_folder",
     "check_rule",
+    "check_template",
     "from_document",
     "json_schema",
     "partners_of",

@@ -12,6 +12,7 @@ from cleanroom.domain.grain import Grain
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
     AggregateArguments,
+    Analyses,
     AnalysisRule,
     ColumnRule,
     Dataset,
@@ -43,6 +44,7 @@ def build(data: Mapping[str, Any]) -> AnalysisRule:
         row_filters={PartnerName(p): text for p, text in conditions.items() if p != ALL_OTHERS},
         aggregate_arguments=AggregateArguments(data["aggregate_arguments"]),
         per_unit_analysis=data["per_unit_analysis"],
+        analyses=Analyses(data["analyses"]),
         literals=None if literals is None else frozenset(literals),
     )
 
@@ -70,6 +72,7 @@ def write(value: AnalysisRule) -> dict[str, Json]:
         **_unless_none("literals", None if value.literals is None else _sorted(value.literals)),
         "aggregate_arguments": value.aggregate_arguments.value,
         "per_unit_analysis": value.per_unit_analysis,
+        "analyses": value.analyses.value,
         "query_runners": _sorted(value.query_runners),
         "result_receivers": _sorted(value.result_receivers),
         **_unless_none("row_filter", _write_row_filter(value)),

@@ -11,9 +11,9 @@ from cleanroom.documents.analysis_rule import with_grains
 from cleanroom.documents.yaml_tree import MOST_NODES
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.identifiers import PartnerName, owner_of
-from cleanroom.domain.policy import AnalysisRule, Connection, Dataset
+from cleanroom.domain.policy import AnalysisRule, Connection, Dataset, Template
 
-WRITABLE = ("Connection", "Dataset", "AnalysisRule")
+WRITABLE = ("Connection", "Dataset", "AnalysisRule", "Template")
 
 
 def read_document(
@@ -23,7 +23,7 @@ def read_document(
     partner: PartnerName,
     address: Mapping[str, str] | None = None,
     dataset: Dataset | None = None,
-) -> Connection | Dataset | AnalysisRule:
+) -> Connection | Dataset | AnalysisRule | Template:
     """The document of this kind, the partner's own.
 
     `apiVersion` and `kind` may be left out. `address`: keys that the request's address already says, such as
@@ -39,7 +39,7 @@ def read_document(
     reading = kinds.read({**said, **{k: v for k, v in body.items() if k not in said}})
     value = reading.value
     problems = (*differing, *(p for _, p in reading.problems))
-    if not isinstance(value, Connection | Dataset | AnalysisRule):
+    if not isinstance(value, Connection | Dataset | AnalysisRule | Template):
         raise InvalidInput(problems or (_not_writable(),))
     problems = (*problems, *_ownership(value, partner), *_root(value))
     if problems:
@@ -76,9 +76,9 @@ def _not_writable() -> Problem:
     return Problem("policy.invalid_value", "documents of this kind are not written here", field="kind")
 
 
-def _ownership(value: Connection | Dataset | AnalysisRule, partner: PartnerName) -> Iterator[Problem]:
+def _ownership(value: Connection | Dataset | AnalysisRule | Template, partner: PartnerName) -> Iterator[Problem]:
     match value:
-        case Connection():
+        case Connection() | Template():
             key, owner = "partner", value.partner
         case Dataset():
             key, owner = "name", value.partner
@@ -91,7 +91,7 @@ def _ownership(value: Connection | Dataset | AnalysisRule, partner: PartnerName)
         )
 
 
-def _root(value: Connection | Dataset | AnalysisRule) -> Iterator[Problem]:
+def _root(value: Connection | Dataset | AnalysisRule | Template) -> Iterator[Problem]:
     if not isinstance(value, Connection):
         return
     root = PurePosixPath(value.options["root"])

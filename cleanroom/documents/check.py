@@ -14,6 +14,7 @@ from cleanroom.documents import rule_contradictions
 from cleanroom.documents.dataset import comparable
 from cleanroom.documents.flaws import did_you_mean
 from cleanroom.documents.rule_shape import ALL_OTHERS
+from cleanroom.documents.template import check_template
 from cleanroom.domain.errors import Problem
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import PartnerName, fold, owner_of
@@ -26,6 +27,7 @@ from cleanroom.domain.policy import (
     JoinPartner,
     PolicyFolder,
     PolicyTest,
+    Template,
 )
 
 RowFilterCheck: TypeAlias = Callable[[Dataset, str], tuple[Finding, ...]]
@@ -34,7 +36,8 @@ RowFilterCheck: TypeAlias = Callable[[Dataset, str], tuple[Finding, ...]]
 def check_folder(folder: PolicyFolder, check_row_filter: RowFilterCheck | None = None) -> tuple[Problem, ...]:
     """All that does not fit in the folder, by file and line.
 
-    `check_row_filter` says what is wrong with an owner's condition over its dataset; None leaves conditions unread.
+    `check_row_filter` says what is wrong with an owner's condition over its dataset; None leaves conditions unread, and the
+    texts of templates.
     """
     found = [*_duplicates(folder)]
     for i, collaboration in enumerate(folder.collaborations):
@@ -45,6 +48,8 @@ def check_folder(folder: PolicyFolder, check_row_filter: RowFilterCheck | None =
         found += _at(folder, f"datasets[{i}]", _dataset_in(folder, dataset))
     for i, rule in enumerate(folder.rules):
         found += _at(folder, f"rules[{i}]", _rule_in(folder, rule, check_row_filter))
+    for i, template in enumerate(folder.templates if check_row_filter is not None else ()):
+        found += _at(folder, f"templates[{i}]", _template_in(folder, template))
     for i, test in enumerate(folder.tests):
         found += _at(folder, f"tests[{i}]", _test_in(folder, test))
     return tuple(sorted(dict.fromkeys(found), key=lambda p: (p.file or "", p.line or 0)))
@@ -173,6 +178,15 @@ def _rule_in(folder: PolicyFolder, rule: AnalysisRule, check_row_filter: RowFilt
         yield from rule_contradictions.beside(rule, dataset) if dataset else ()
 
 
+def _template_in(folder: PolicyFolder, template: Template) -> tuple[Problem, ...]:
+    policy = folder.policy(template.collaboration)
+    if policy is None:
+        names = (c.name for c in folder.collaborations)
+        message = f"there is no collaboration `{template.collaboration}`"
+        return (_unknown(template.collaboration, message, "collaboration", names),)
+    return check_template(template, policy)
+
+
 def _partners_in(folder: PolicyFolder, rule: AnalysisRule) -> Iterator[Problem]:
     """Pairs with a dataset that the folder lacks, though it holds others of that owner."""
     for i, partner in enumerate(rule.joins.partners):
@@ -200,6 +214,7 @@ def _duplicates(folder: PolicyFolder) -> Iterator[Problem]:
         ("collaborations", "name", [("collaboration", c.name) for c in folder.collaborations]),
         ("connections", "name", [("connection", c.name) for c in folder.connections]),
         ("datasets", "name", [("dataset", fold(d.name)) for d in folder.datasets]),
+        ("templates", "name", [("template", f"{t.name} in {t.collaboration}") for t in folder.templates]),
         ("rules", "dataset", [("rule", f"{r.dataset} in {r.collaboration}") for r in folder.rules]),
     )
     for bucket, key, names in documents:

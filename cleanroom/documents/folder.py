@@ -24,10 +24,12 @@ from cleanroom.domain.policy import (
     Dataset,
     PolicyFolder,
     PolicyTest,
+    Template,
 )
 
 MOST_FILES = 1_000
 _SUFFIXES = (".yaml", ".yml")
+_BUCKETS = ("collaborations", "connections", "datasets", "rules", "templates", "tests")
 _LEADS_TO_A_DOCUMENT = re.compile(r"(?:^|\.)(?:connection|dataset|collaboration)\Z")
 
 
@@ -168,7 +170,7 @@ def _add_connection(value: Connection, file: Path, read: _Read, found: _Findings
 
 def _folder(documents: list[_Read]) -> PolicyFolder:
     datasets = {d.value.name: d.value for d in documents if isinstance(d.value, Dataset)}
-    bucketed: dict[str, list[_Read]] = {b: [] for b in ("collaborations", "connections", "datasets", "rules", "tests")}
+    bucketed: dict[str, list[_Read]] = {bucket: [] for bucket in _BUCKETS}
     for read in documents:
         bucketed[_bucket(read.value)].append(read)
     return PolicyFolder(
@@ -176,6 +178,7 @@ def _folder(documents: list[_Read]) -> PolicyFolder:
         connections=tuple(r.value for r in bucketed["connections"] if isinstance(r.value, Connection)),
         datasets=tuple(r.value for r in bucketed["datasets"] if isinstance(r.value, Dataset)),
         rules=tuple(_settled(r.value, datasets) for r in bucketed["rules"] if isinstance(r.value, AnalysisRule)),
+        templates=tuple(r.value for r in bucketed["templates"] if isinstance(r.value, Template)),
         tests=tuple(_placed(r.value, r) for r in bucketed["tests"] if isinstance(r.value, PolicyTest)),
         places={
             ".".join(filter(None, (f"{bucket}[{i}]", spell(path)))): (read.file, line)
@@ -196,6 +199,8 @@ def _bucket(value: kinds.Value) -> str:
             return "datasets"
         case AnalysisRule():
             return "rules"
+        case Template():
+            return "templates"
         case PolicyTest():
             return "tests"
 

@@ -17,15 +17,16 @@ from cleanroom.documents import (
     policy_test,
     rule_contradictions,
     rule_shape,
+    template,
 )
 from cleanroom.documents.fields import JsonSchema, Shape
-from cleanroom.documents.flaws import Flaw, Path, did_you_mean, flatten, not_enforced, problem
+from cleanroom.documents.flaws import Flaw, Path, did_you_mean, flatten, problem
 from cleanroom.domain.errors import Problem
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyTest
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyTest, Template
 
 API_VERSION = "cleanroom/v1"
 
-Value: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule | PolicyTest
+Value: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule | Template | PolicyTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ KINDS: Mapping[str, DocumentKind] = {
     "Connection": DocumentKind(connection.ConnectionShape, connection.build, connection.contradictions),
     "Dataset": DocumentKind(dataset.DatasetShape, dataset.build, dataset.contradictions),
     "AnalysisRule": DocumentKind(rule_shape.AnalysisRuleShape, analysis_rule.build, rule_contradictions.contradictions),
+    "Template": DocumentKind(template.TemplateShape, template.build, template.contradictions),
     "PolicyTest": DocumentKind(policy_test.PolicyTestShape, policy_test.build, lambda _: iter(())),
 }
-_LATER = {"Template": "write an AnalysisRule: every query is held against it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,6 @@ def _header_flaw(key: str, document: Mapping[str, Any]) -> Flaw | None:
             "is missing",
             f"write {key}: {words[0]}" if len(words) == 1 else did_you_mean("", words),
         )
-    if isinstance(word, str) and key == "kind" and word in _LATER:
-        return not_enforced(f"cannot be `{word}`: this version does not enforce it", _LATER[word])
     if not isinstance(word, str) or word not in words:
         return Flaw("policy.invalid_value", "has a value that is not known", did_you_mean(word, words))
     return None

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from marshmallow import validates_schema
+
 from cleanroom.documents.fields import (
+    ByName,
     Choice,
     JsonSchema,
     OneOrSeveral,
@@ -17,7 +20,10 @@ from cleanroom.documents.fields import (
     json_schema_of,
     resource,
 )
-from cleanroom.domain.identifiers import CollaborationName, PartnerName
+from cleanroom.documents.flaws import refused
+from cleanroom.documents.template import ScalarValue
+from cleanroom.domain.identifiers import IDENTIFIER, CollaborationName, PartnerName
+from cleanroom.domain.parameters import LONGEST_NAME
 from cleanroom.domain.policy import PolicyTest, PolicyTestCase
 from cleanroom.sql import DIALECTS
 
@@ -46,9 +52,21 @@ class Expectation(OneOrSeveral):
 class CaseShape(Shape):
     name = Text(required=True, most=200, metadata={"description": "what the case shows"})
     runner = resource("partner", required=True, data_key="as", metadata={"description": "the partner that asks"})
-    sql = Text(required=True, most=32_768, metadata={"description": "the question"})
+    sql = Text(most=32_768, metadata={"description": "the question; or `template`"})
+    template = resource("template", metadata={"description": "the template that is asked"})
+    parameters = ByName(
+        Text(pattern=IDENTIFIER, form="the name of a parameter", most=LONGEST_NAME),
+        ScalarValue(),
+        load_default=dict,
+        metadata={"description": "the values of the parameters in it"},
+    )
     dialect = Choice(tuple(DIALECTS), load_default="duckdb", metadata={"description": "how `sql` is read"})
     expect = Expectation()
+
+    @validates_schema(skip_on_field_errors=False)
+    def require_one_question(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if ("sql" in data) == ("template" in data):
+            raise refused("needs one of `sql` and `template`", "write the question as sql: …, or name a template")
 
 
 class PolicyTestShape(Shape):
@@ -65,5 +83,12 @@ def build(data: Mapping[str, Any]) -> PolicyTest:
 def _case(data: Mapping[str, Any]) -> PolicyTestCase:
     codes = tuple(sorted(data["expect"]))
     return PolicyTestCase(
-        data["name"], PartnerName(data["runner"]), data["sql"], codes or None, line=0, dialect=data["dialect"]
+        data["name"],
+        PartnerName(data["runner"]),
+        data.get("sql", ""),
+        codes or None,
+        line=0,
+        dialect=data["dialect"],
+        template=data.get("template"),
+        parameters=data["parameters"],
     )

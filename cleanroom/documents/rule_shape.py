@@ -27,7 +27,7 @@ from cleanroom.documents.flaws import Flaw, refused
 from cleanroom.domain.functions import DEFAULT_FUNCTIONS, LISTABLE_AGGREGATES, LISTABLE_FUNCTIONS, SCALARS
 from cleanroom.domain.grain import DECLARABLE_GRAINS, Grain
 from cleanroom.domain.plan import JoinKind
-from cleanroom.domain.policy import AggregateArguments, JoinRequirement, SmallGroups, Use
+from cleanroom.domain.policy import AggregateArguments, Analyses, JoinRequirement, SmallGroups, Use
 
 MOST_UNITS = 1_000_000_000
 ALL_OTHERS = "default"
@@ -222,9 +222,11 @@ class AnalysisRuleShape(Shape):
     query_runners = Several(resource("partner"), load_default=list, metadata={"description": "who may ask"})
     result_receivers = Several(resource("partner"), load_default=list, metadata={"description": "who may see answers"})
     analyses = Choice(
-        ("free",),
-        load_default="free",
-        later={"templates": "write free, or leave the key out: every query is held against the rule"},
+        tuple(Analyses),
+        load_default=Analyses.FREE.value,
+        metadata={
+            "description": "which queries it may stand in: free, any that the rule allows; templates, approved ones"
+        },
     )
     row_filter = RowFilters(
         metadata={"description": "the owner's own SQL condition, always applied; or one for each runner, and a default"}

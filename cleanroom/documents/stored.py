@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from cleanroom.documents import analysis_rule, collaboration, connection, dataset, kinds
+from cleanroom.documents import analysis_rule, collaboration, connection, dataset, kinds, template
 from cleanroom.domain.document import Document
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.events import Json
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyTest
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyTest, Template
 
 
 def to_document(value: Document) -> dict[str, Json]:
@@ -23,6 +23,8 @@ def to_document(value: Document) -> dict[str, Json]:
             return _with_header("Dataset", dataset.write(value))
         case AnalysisRule():
             return _with_header("AnalysisRule", analysis_rule.write(value))
+        case Template():
+            return _with_header("Template", template.write(value))
         case _:
             assert_never(value)
 

@@ -6,16 +6,16 @@ import datetime
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder, Template
 
-Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule
+Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule | Template
 
-DOCUMENT_KINDS = ("collaboration", "connection", "dataset", "rule")
+DOCUMENT_KINDS = ("collaboration", "connection", "dataset", "rule", "template")
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentKey:
-    """`kind`: one of DOCUMENT_KINDS; a rule's name is "<collaboration>/<dataset>"."""
+    """`kind`: one of DOCUMENT_KINDS; a rule's name is "<collaboration>/<dataset>", a template's "<collaboration>/<template>"."""
 
     kind: str
     name: str
@@ -49,6 +49,8 @@ def key_of(value: Document) -> DocumentKey:
             return DocumentKey("dataset", name)
         case AnalysisRule(collaboration=collaboration, dataset=dataset):
             return DocumentKey("rule", f"{collaboration}/{dataset}")
+        case Template(collaboration=collaboration, name=name):
+            return DocumentKey("template", f"{collaboration}/{name}")
         case _ as never:
             assert_never(never)
 
@@ -61,4 +63,4 @@ def parse_key(text: str) -> DocumentKey | None:
 
 def documents_of(folder: PolicyFolder) -> tuple[Document, ...]:
     """Every document but the tests, those that others refer to first."""
-    return (*folder.collaborations, *folder.connections, *folder.datasets, *folder.rules)
+    return (*folder.collaborations, *folder.connections, *folder.datasets, *folder.rules, *folder.templates)

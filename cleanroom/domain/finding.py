@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cleanroom.domain.expression import Place
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName
 from cleanroom.domain.plan import Plan
-from cleanroom.domain.policy import Policy
+from cleanroom.domain.policy import Policy, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks, and where: what rules may look at beside the plan and the policy."""
+    """Who asks, and where: what rules may look at beside the plan and the policy.
+
+    `template`: the one of the policy whose text the query is, because the broker took it from there; None for any text
+    that was sent, be it the same.
+    """
 
     runner: PartnerName
     collaboration: CollaborationName
+    template: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)

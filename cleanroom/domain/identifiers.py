@@ -9,6 +9,7 @@ PartnerName = NewType("PartnerName", str)
 CollaborationName = NewType("CollaborationName", str)
 ConnectionName = NewType("ConnectionName", str)
 DatasetName = NewType("DatasetName", str)  # "<partner>.<dataset>"
+TemplateName = NewType("TemplateName", str)
 QueryId = NewType("QueryId", str)
 ChangeId = NewType("ChangeId", str)  # of a change that members of a collaboration vote on
 PrincipalId = NewType("PrincipalId", str)  # who holds a token, as "<partner>/<name>"
@@ -18,7 +19,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 """What a dataset, column or alias may be called: engines and Python fold nothing but ASCII the same way."""
 
 RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
-"""What a partner, connection or collaboration may be called: fits a URL, a folder and an environment variable."""
+"""What a partner, connection, collaboration or template may be called: fits a URL, a folder and an environment variable."""
 
 
 def owner_of(dataset: DatasetName) -> PartnerName:

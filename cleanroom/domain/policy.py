@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from cleanroom.domain.expression import Value
 from cleanroom.domain.functions import DEFAULT_FUNCTIONS
 from cleanroom.domain.grain import Grain
 from cleanroom.domain.identifiers import (
@@ -13,8 +14,10 @@ from cleanroom.domain.identifiers import (
     ConnectionName,
     DatasetName,
     PartnerName,
+    TemplateName,
     owner_of,
 )
+from cleanroom.domain.parameters import Parameters
 from cleanroom.domain.types import DataType
 
 
@@ -163,6 +166,13 @@ class AggregateArguments(StrEnum):
     EXPRESSIONS = "expressions"
 
 
+class Analyses(StrEnum):
+    """Which queries a dataset may stand in: any that the rule allows, or of those only approved templates."""
+
+    FREE = "free"
+    TEMPLATES = "templates"
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisRule:
     """What an owner allows with one dataset in one collaboration. A column not named is blocked.
@@ -187,6 +197,7 @@ class AnalysisRule:
     aggregate_arguments: AggregateArguments = AggregateArguments.COLUMNS
     per_unit_analysis: bool = False
     literals: frozenset[str] | None = None
+    analyses: Analyses = Analyses.FREE
 
     def for_runner(self, runner: PartnerName) -> AnalysisRule:
         """The rule as it holds for this runner: its row filter is the only one, and is the one that is applied.
@@ -205,8 +216,38 @@ _BLOCKED = ColumnRule()
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateParameter:
+    """One `:name` of a template and what may stand in its place. `values` is a closed list; the bounds are inclusive."""
+
+    name: str
+    type: DataType
+    description: str = ""
+    values: tuple[Value, ...] | None = None
+    minimum: Value = None
+    maximum: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A query of a collaboration, written by one partner. `approvals`: the partners that agreed to exactly this text."""
+
+    name: TemplateName
+    collaboration: CollaborationName
+    partner: PartnerName
+    sql: str
+    dialect: str = "duckdb"
+    description: str = ""
+    parameters: tuple[TemplateParameter, ...] = ()
+    approvals: frozenset[PartnerName] = frozenset()
+
+    def asks_the_same(self, other: Template) -> bool:
+        """Whether what was agreed to in one of them holds for the other: text, dialect and parameters are equal."""
+        return (self.sql, self.dialect, self.parameters) == (other.sql, other.dialect, other.parameters)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """All that holds in one collaboration: the agreement, its datasets, and each owner's rule where there is one.
+    """All that holds in one collaboration: the agreement, its datasets, each owner's rule where there is one, templates.
 
     `versions` names the exact document versions ("dataset:retailer.customers" → 3), for the log and for pinning.
     """
@@ -215,6 +256,7 @@ class Policy:
     datasets: Mapping[DatasetName, Dataset]
     rules: Mapping[DatasetName, AnalysisRule]
     versions: Mapping[str, int] = field(default_factory=dict)
+    templates: Mapping[TemplateName, Template] = field(default_factory=dict)
 
     def for_runner(self, runner: PartnerName) -> Policy:
         """The policy as it holds for this runner."""
@@ -229,6 +271,8 @@ class PolicyTestCase:
     expect: tuple[str, ...] | None  # the finding codes, sorted; None: approved
     line: int
     dialect: str = "duckdb"
+    template: TemplateName | None = None
+    parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +294,7 @@ class PolicyFolder:
     datasets: tuple[Dataset, ...] = ()
     rules: tuple[AnalysisRule, ...] = ()
     tests: tuple[PolicyTest, ...] = ()
+    templates: tuple[Template, ...] = ()
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def policy(self, name: CollaborationName) -> Policy | None:
@@ -258,4 +303,10 @@ class PolicyFolder:
         if collaboration is None:
             return None
         rules = {r.dataset: r for r in self.rules if r.collaboration == name}
-        return Policy(collaboration, {d.name: d for d in self.datasets if d.name in rules}, rules)
+        datasets = {d.name: d for d in self.datasets if d.name in rules}
+        return Policy(collaboration, datasets, rules, templates=templates_of(collaboration, self.templates))
+
+
+def templates_of(collaboration: Collaboration, templates: Iterable[Template]) -> dict[TemplateName, Template]:
+    """Those of the collaboration whose partner is a member: whoever leaves takes its templates along."""
+    return {t.name: t for t in templates if t.collaboration == collaboration.name and collaboration.has(t.partner)}

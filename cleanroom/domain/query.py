@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from cleanroom.domain.finding import Finding, Notice
@@ -14,7 +14,9 @@ from cleanroom.domain.identifiers import (
     PartnerName,
     PrincipalId,
     QueryId,
+    TemplateName,
 )
+from cleanroom.domain.parameters import Parameters
 
 
 class Role(StrEnum):
@@ -57,7 +59,10 @@ def everywhere(*roles: Role) -> frozenset[Grant]:
 
 @dataclass(frozen=True, slots=True)
 class QueryRequest:
-    """Untrusted text and who sent it."""
+    """Untrusted text and who sent it, with the value of each `:name` in it.
+
+    `template`: the text asked is that template of the policy; then `sql` is no more than what is shown and kept of it.
+    """
 
     id: QueryId
     collaboration: CollaborationName
@@ -65,6 +70,8 @@ class QueryRequest:
     sql: str
     dialect: str
     submitted_at: datetime.datetime
+    parameters: Parameters = field(default_factory=dict)
+    template: TemplateName | None = None
 
     def saying(self, sql: str) -> QueryRequest:
         """The same request with another text."""
@@ -124,7 +131,18 @@ class QueryRecord:
     finished_at: datetime.datetime | None = None
     notices: tuple[Notice, ...] = ()
     expires_at: datetime.datetime | None = None
+    parameters: Parameters = field(default_factory=dict)
+    template: TemplateName | None = None
 
     def request(self) -> QueryRequest:
         """The request as it was sent, for judging it again."""
-        return QueryRequest(self.id, self.collaboration, self.principal, self.sql, self.dialect, self.submitted_at)
+        return QueryRequest(
+            self.id,
+            self.collaboration,
+            self.principal,
+            self.sql,
+            self.dialect,
+            self.submitted_at,
+            self.parameters,
+            self.template,
+        )

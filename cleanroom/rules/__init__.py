@@ -26,6 +26,7 @@ from cleanroom.rules.overlap import release_overlap
 from cleanroom.rules.per_unit import unit_lost, unit_not_allowed, window_over_rows
 from cleanroom.rules.repeats import join_repeats_rows
 from cleanroom.rules.size import sql_too_large
+from cleanroom.rules.templates import template_not_approved, template_required
 
 Rule = Callable[[Plan, Policy, Question], Iterable[Finding]]
 
@@ -33,6 +34,8 @@ RULES: tuple[Rule, ...] = (
     runner_not_allowed,
     rule_missing,
     receiver_none,
+    template_required,
+    template_not_approved,
     column_blocked,
     output_not_aggregate,
     column_not_groupable,

@@ -43,7 +43,7 @@ def cast(node: exp.Expr, terms: Terms, translate: Translate) -> Expression:
     if (divided := _integer_division(node, terms)) is not None:
         return translate(divided, terms)
     wanted = _type(node.args["to"], node.this, terms)
-    if isinstance(node.this, exp.Cast) and isinstance(node.this.this, exp.Literal):
+    if isinstance(node.this, exp.Cast) and isinstance(node.this.this, exp.Literal | exp.Placeholder):
         # The parser reads TIMESTAMP '…'::DATE in the other order than engines do.
         return terms.resolution.unsupported(
             node, "A cast of a typed literal", hint="Write the literal in its last type."

@@ -120,6 +120,12 @@ def _literal(node: exp.Expr, terms: Terms) -> Expression:
     return found or terms.resolution.refuse("type.mismatch", "This number cannot be represented.", node)
 
 
+def _parameter(node: exp.Expr, terms: Terms) -> Expression:
+    assert isinstance(node, exp.Placeholder)
+    found = terms.resolution.parameter(node)
+    return found or terms.resolution.unsupported(node, "A parameter without a value")
+
+
 def _paren(node: exp.Expr, terms: Terms) -> Expression:
     terms.resolution.read_whole(node, "this")
     return translate(node.this, terms)
@@ -363,6 +369,7 @@ _HINTS: dict[type[exp.Expr], str] = {
 _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Column: _column,
     exp.Literal: _literal,
+    exp.Placeholder: _parameter,
     exp.Boolean: lambda node, _: Literal(bool(node.this), BOOLEAN),
     exp.Null: lambda *_: Literal(None, types.NULL),
     exp.Paren: _paren,

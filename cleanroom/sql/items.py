@@ -99,6 +99,8 @@ def name_of(tree: exp.Expr) -> str:
         inner = inner.this
     if isinstance(inner, exp.Column):
         return str(inner.name)
+    if isinstance(inner, exp.Placeholder):
+        return "literal"
     return type(inner).__name__.lower()
 
 

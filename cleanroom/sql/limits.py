@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from cleanroom.domain.expression import SortKey
 from cleanroom.domain.plan import Limit, Relation, Sort
+from cleanroom.domain.types import BIGINT
 from cleanroom.sql.nodes import place_of
 from cleanroom.sql.resolution import Resolution
 
@@ -55,5 +56,8 @@ def _offset(node: exp.Expr | None, resolution: Resolution) -> int | None:
 def _whole(value: object, node: exp.Expr, clause: str, resolution: Resolution) -> int | None:
     if isinstance(value, exp.Literal) and value.is_int and int(str(value.this)) < 2**31:
         return int(str(value.this))
+    given = resolution.parameter(value) if isinstance(value, exp.Placeholder) else None
+    if given is not None and given.type == BIGINT and isinstance(given.value, int) and 0 <= given.value < 2**31:
+        return given.value
     resolution.unsupported(node, f"A computed {clause}", "Write a whole number.")
     return None

@@ -11,6 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding
 from cleanroom.sql.dialects import DIALECTS, Dialect
+from cleanroom.sql.placeholders import parameters_in, refuse_placeholders
 from cleanroom.sql.spelling import refuse_spelling
 from cleanroom.sql.surplus import refuse_surplus, unlisted_call
 
@@ -26,12 +27,14 @@ _CLOSING = {TokenType.R_PAREN, TokenType.END, TokenType.R_BRACKET, TokenType.R_B
 class ParsedQuery:
     """One SELECT, or set operation of them, as the parser read it. Made by `parse` alone, read by `resolve` alone.
 
-    `unlisted` is where a function is called of which nothing is known: no such query is accepted.
+    `unlisted` is where a function is called of which nothing is known: no such query is accepted. `parameters` are the
+    `:name`s in it, each once.
     """
 
     tree: exp.Expr
     dialect: str = "duckdb"
     unlisted: Place | None = None
+    parameters: tuple[str, ...] = ()
 
 
 def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
@@ -47,14 +50,17 @@ def parse(text: str, dialect: str = "duckdb") -> ParsedQuery | Finding:
         return tokens
     if refusal := _refuse_tokens(tokens):
         return refusal
-    if refusal := refuse_spelling(text, tokens, known):
+    if refusal := refuse_spelling(text, tokens, known) or refuse_placeholders(tokens):
         return refusal
     tree = _tree(text[: _end(tokens)], known)
     if isinstance(tree, Finding):
         return tree
     if type(tree) not in _ROOTS:
         return _not_a_select(None)
-    return refuse_surplus(tokens, known) or ParsedQuery(tree, dialect, unlisted_call(tokens))
+    parameters = parameters_in(tree, tokens)
+    if isinstance(parameters, Finding):
+        return parameters
+    return refuse_surplus(tokens, known) or ParsedQuery(tree, dialect, unlisted_call(tokens), parameters)
 
 
 def parse_condition(text: str) -> exp.Expr | Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from types import MappingProxyType
 
 from sqlglot import exp
 
@@ -10,6 +11,7 @@ from cleanroom.domain.expression import (
     AggregateCall,
     Expression,
     Field,
+    Literal,
     Missing,
     Place,
     SourceColumn,
@@ -20,11 +22,13 @@ from cleanroom.domain.expression import (
 from cleanroom.domain.expression import Column as ColumnNode
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import DatasetName, SourceId
+from cleanroom.domain.parameters import Parameters
 from cleanroom.domain.plan import Relation
 from cleanroom.domain.policy import Policy
 from cleanroom.domain.types import DataType
 from cleanroom.sql.dialects import DUCKDB, Dialect
 from cleanroom.sql.nodes import place_of, unread, words_of
+from cleanroom.sql.placeholders import numbered
 
 MOST_SOURCES = 8
 MOST_WEIGHT = 2_000
@@ -35,16 +39,36 @@ class TooLarge(Exception):
 
 
 class Resolution:
-    """What one run of `resolve` gathers. Not shared, not kept. `now` is what CURRENT_TIMESTAMP means, in UTC."""
+    """What one run of `resolve` gathers. Not shared, not kept. `now` is what CURRENT_TIMESTAMP means, in UTC.
 
-    def __init__(self, policy: Policy, now: datetime.datetime, dialect: Dialect = DUCKDB) -> None:
+    `parameters` are the values that `:name`s have.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        now: datetime.datetime,
+        dialect: Dialect = DUCKDB,
+        parameters: Parameters = MappingProxyType({}),
+    ) -> None:
         self.policy = policy
         self.dialect = dialect
         self.now = now.astimezone(datetime.UTC)
         self.findings: list[Finding] = []
         self.unread: list[Relation] = []
+        self._parameters = parameters
+        self._placed: set[int] = set()
         self._fields = 0
         self._sources = 0
+
+    def parameter(self, node: exp.Placeholder) -> Literal | None:
+        """The value that stands for the `:name` here; None where there is none of that name."""
+        self._placed.add(numbered(node))
+        return self._parameters.get(str(node.this))
+
+    def misplaced(self, tree: exp.Expr) -> exp.Placeholder | None:
+        """A `:name` of the tree that no literal could stand for: nothing asked for its value."""
+        return next((node for node in tree.find_all(exp.Placeholder) if numbered(node) not in self._placed), None)
 
     def source(self) -> SourceId:
         """A source id not used yet in this plan. Raises TooLarge past MOST_SOURCES."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlglot import exp
 
 from cleanroom.domain.expression import Column, Missing, walk
 from cleanroom.domain.finding import Finding
 from cleanroom.domain.identifiers import fold
+from cleanroom.domain.parameters import Parameters
 from cleanroom.domain.plan import Plan, Relation, carried, expressions, inputs_of, relations, scans
 from cleanroom.domain.policy import Policy
 from cleanroom.sql.dialects import DIALECTS
@@ -29,12 +31,15 @@ class Resolved:
     findings: tuple[Finding, ...]
 
 
-def resolve(parsed: ParsedQuery, policy: Policy, now: datetime.datetime) -> Resolved:
-    """What the query, asked at the (aware) time `now`, means over the policy's datasets. Findings: sql.unsupported,
+def resolve(
+    parsed: ParsedQuery, policy: Policy, now: datetime.datetime, parameters: Parameters = MappingProxyType({})
+) -> Resolved:
+    """What the query, asked at the (aware) time `now`, means over the policy's datasets; each `:name` is the literal that
+    `parameters` has for it, in places where a literal could be written. Findings: sql.unsupported,
     sql.too_large, name.*, type.mismatch, output.not_aggregate, rule.row_filter. A plan beside findings is for the
     rules to judge the rest, never to run.
     """
-    resolution = Resolution(policy, now, DIALECTS[parsed.dialect])
+    resolution = Resolution(policy, now, DIALECTS[parsed.dialect], parameters)
     unused: list[Relation] = []
     try:
         root = _select(parsed.tree, {}, resolution, unused)
@@ -46,6 +51,8 @@ def resolve(parsed: ParsedQuery, policy: Policy, now: datetime.datetime) -> Reso
         return Resolved(None, (Finding("sql.too_large", f"The query is too large: {limit}."),))
     if parsed.unlisted is not None and not resolution.findings:
         resolution.refuse("sql.unsupported", "A function of this name is not known.", parsed.unlisted)
+    if not resolution.findings and (misplaced := resolution.misplaced(parsed.tree)) is not None:
+        resolution.refuse("sql.unsupported", "A parameter stands where no literal could.", misplaced)
     if root is not None and not resolution.findings:
         _refuse_unfinished(root, resolution)
     return Resolved(Plan(root, (*unused, *resolution.unread)) if root is not None else None, tuple(resolution.findings))

@@ -102,6 +102,7 @@ class _Query:
     dialect: str
     findings: tuple[Finding, ...]
     policy: Policy
+    parameters: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,11 @@ def with_rewrites(
     At most MOST_CANDIDATES texts are judged: the first proposal of every finding together and what is then still found,
     up to MOST_ROUNDS times; the last of every finding together; then each proposal alone.
     """
-    query = _Query(sql, dialect, findings, policy)
     if len(sql) > MOST_BYTES or len(findings) > MOST_FINDINGS or any(finding.code in HOPELESS for finding in findings):
         return findings
+    parsed = parse(sql, dialect)
+    names = frozenset() if isinstance(parsed, Finding) else frozenset(parsed.parameters)
+    query = _Query(sql, dialect, findings, policy, names)
     try:
         found = _approved(query, judged)
     except RecursionError:
@@ -201,7 +204,12 @@ def _applies(proposal: Proposal, draft: Draft | None, finding: Finding, *, first
 
 
 def _text(draft: exp.Expr, query: _Query) -> str | None:
-    """The draft as SQL, over several lines where the analyst's text was; None where the dialect has no words for it."""
+    """The draft as SQL, over several lines where the analyst's text was; None where the dialect has no words for it, or
+    where it lacks a parameter: the values that were sent with the text are to fit the rewrite too."""
+    if {str(node.this) for node in draft.find_all(exp.Placeholder)} != query.parameters:
+        return None
+    for parameter in list(draft.find_all(exp.Placeholder)):
+        parameter.replace(exp.Var(this=f":{parameter.this}"))
     for cast in list(draft.find_all(exp.Cast)):
         cast.replace(written(cast))
     try:

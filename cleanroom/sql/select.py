@@ -184,6 +184,9 @@ class _Select:
         if isinstance(tree, exp.Literal):
             item = self._at_position(tree, "GROUP BY")
             return [] if item is None else [item.tree]
+        if isinstance(tree, exp.Placeholder):
+            self.resolution.unsupported(tree, "A parameter as a key of GROUP BY", "Name the output, or its position.")
+            return []
         return [tree]
 
     def _at_position(self, tree: exp.Literal, clause: str) -> Item | None:
@@ -225,6 +228,9 @@ class _Select:
                 named := terms.aliases.get(fold(column.name))
             ):
                 found = [named()]
+            case exp.Placeholder() as parameter:
+                self.resolution.unsupported(parameter, "A parameter in ORDER BY", "Name the output, or its position.")
+                found = []
             case tree:
                 found = [self.calls.settle(translate(tree, terms))]
         return [SortKey(expression, descending, nulls_first) for expression in found]

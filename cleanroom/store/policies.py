@@ -14,7 +14,16 @@ from sqlalchemy import Connection as Transaction
 from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, Policy, PolicyFolder
+from cleanroom.domain.policy import (
+    AnalysisRule,
+    Collaboration,
+    Connection,
+    Dataset,
+    Policy,
+    PolicyFolder,
+    Template,
+    templates_of,
+)
 from cleanroom.domain.query import Principal
 from cleanroom.store import versions
 from cleanroom.store.database import Database
@@ -85,7 +94,9 @@ class PolicyBook:
             return None
         rules = {v.dataset: v for v in values if isinstance(v, AnalysisRule) and v.collaboration == collaboration}
         datasets = {v.name: v for v in values if isinstance(v, Dataset) and v.name in rules}
-        return Policy(agreement, datasets, rules, {f"{row.kind}:{row.name}": row.version for row in rows})
+        templates = templates_of(agreement, (v for v in values if isinstance(v, Template)))
+        held = {f"{row.kind}:{row.name}": row.version for row in rows}
+        return Policy(agreement, datasets, rules, held, templates)
 
     def folder(self) -> PolicyFolder:
         """Every current document, as of one moment (`tests` empty)."""
@@ -96,6 +107,7 @@ class PolicyBook:
             tuple(v for v in values if isinstance(v, Connection)),
             tuple(v for v in values if isinstance(v, Dataset)),
             tuple(v for v in values if isinstance(v, AnalysisRule)),
+            templates=tuple(v for v in values if isinstance(v, Template)),
         )
 
     def collaborations(self, member: PartnerName | None = None) -> tuple[Collaboration, ...]:
@@ -155,10 +167,11 @@ def _named(key: DocumentKey) -> tuple[ColumnElement[bool], ...]:
 
 def _holding(transaction: Transaction, collaboration: CollaborationName) -> list[Any]:
     agreement = transaction.execute(_current(*_named(DocumentKey("collaboration", collaboration)))).all()
-    of_rules = (document.c.kind == "rule", document.c.collaboration == collaboration)
-    rules = transaction.execute(_current(*of_rules)).all()
+    here = document.c.collaboration == collaboration
+    rules = transaction.execute(_current(document.c.kind == "rule", here)).all()
+    templates = transaction.execute(_current(document.c.kind == "template", here)).all()
     of_datasets = (document.c.kind == "dataset", document.c.name.in_([rule.dataset for rule in rules]))
-    return [*agreement, *rules, *transaction.execute(_current(*of_datasets)).all()]
+    return [*agreement, *rules, *templates, *transaction.execute(_current(*of_datasets)).all()]
 
 
 def _pinned(transaction: Transaction, versions: Mapping[str, int]) -> Collection[Any]:

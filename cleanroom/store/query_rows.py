@@ -7,6 +7,7 @@ from typing import Any
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding, Notice, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
+from cleanroom.domain.parameters import parameters_of, spelled
 from cleanroom.domain.query import Grant, Principal, QueryRecord, QueryState, Role
 
 
@@ -33,6 +34,8 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
         "finished_at": record.finished_at,
         "expires_at": record.expires_at,
         "notices": [{"code": notice.code, "message": notice.message} for notice in record.notices],
+        "parameters": spelled(record.parameters),
+        "template": record.template,
     }
 
 
@@ -65,6 +68,8 @@ def record_of(row: Any) -> QueryRecord:
         finished_at=row.finished_at,
         expires_at=row.expires_at,
         notices=tuple(Notice(item["code"], item["message"]) for item in row.notices),
+        parameters=parameters_of(row.parameters),
+        template=row.template,
     )
 
 

@@ -89,7 +89,7 @@ document = Table(
     Column("name", String(255), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("partner", String(63)),  # whose it is; none for a collaboration
-    Column("collaboration", String(63)),  # a rule's
+    Column("collaboration", String(63)),  # a rule's or a template's
     Column("dataset", String(191)),  # a rule's
     Column("body", Text, nullable=False),  # JSON
     Column("digest", String(71), nullable=False),
@@ -140,6 +140,8 @@ queries = Table(
     Column("started_at", UtcDateTime),
     Column("notices", JSON, nullable=False, server_default="[]"),
     Column("expires_at", UtcDateTime),
+    Column("parameters", JSON, nullable=False, server_default="{}"),
+    Column("template", String(63)),
     Index(None, "state", "partner", "position"),
 )
 

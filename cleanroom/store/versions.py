@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, owner_of
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, Template
 from cleanroom.domain.query import Principal
 from cleanroom.store.schema import document, document_current
 
@@ -122,6 +122,8 @@ def _subject(value: Document) -> _Subject:
             return _Subject(key, EventKind.DATASET_WRITTEN, owner_of(name), None, name)
         case AnalysisRule(collaboration=collaboration, dataset=dataset):
             return _Subject(key, EventKind.RULE_WRITTEN, owner_of(dataset), collaboration, dataset)
+        case Template(collaboration=collaboration, partner=partner):
+            return _Subject(key, EventKind.TEMPLATE_WRITTEN, partner, collaboration)
         case _ as never:
             assert_never(never)
 

@@ -64,7 +64,7 @@ def test_a_rule_takes_effect_with_the_next_query(house: House, shop: Caller) -> 
         ({"unknown": 1}, "policy.unknown_key"),
         ({"query_runners": ["stranger"]}, "policy.unknown_name"),
         ({"columns": {"nothing": {"group": True}}}, "policy.unknown_name"),
-        ({"analyses": "templates"}, "policy.not_enforced"),
+        ({"analyses": "approved"}, "policy.invalid_value"),
         ({"per_unit_analysis": "yes"}, "policy.invalid_value"),
         ({"aggregation_threshold": {"minimum": 50, "small_groups": "hide"}}, "policy.invalid_value"),
         ({"joins": {"kinds": ["inner", "anti"]}}, "policy.contradiction"),

@@ -90,7 +90,7 @@ def test_apply_names_every_problem_with_file_and_line_and_changes_nothing(termin
         ("retailer.yaml", "  region: {group: true, filter: true}", "  regoin: {group: true, filter: true}"),
         ("publisher.yaml", "dataset: retailer.customers, keys", "dataset: retailer.custard, keys"),
         ("collaboration.yaml", "name: retail-media", "name: [retail-media"),
-        ("collaboration.yaml", "kind: Collaboration", "kind: Template"),
+        ("collaboration.yaml", "kind: Collaboration", "kind: Agreement"),
     ],
 )
 def test_a_broken_document_has_a_place(terminal: Terminal, folder: Path, file: str, old: str, new: str) -> None:

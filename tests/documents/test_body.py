@@ -82,7 +82,7 @@ def test_a_name_other_than_the_address_is_refused(dataset: dict[str, Any]) -> No
     assert codes("Dataset", dataset, address={"name": "retailer.orders"}) == [("policy.contradiction", "name")]
 
 
-@pytest.mark.parametrize("kind", ["Collaboration", "PolicyTest", "Template", "nothing"])
+@pytest.mark.parametrize("kind", ["Collaboration", "PolicyTest", "nothing"])
 def test_other_kinds_are_not_written_over_http(kind: str) -> None:
     body = next((b for b in bodies() if b["kind"] == kind), {})
     assert codes(kind, body)[0][1] == "kind"
@@ -116,14 +116,14 @@ def test_an_absolute_root_is_kept_in_one_spelling(connection: dict[str, Any]) ->
 def test_all_problems_come_at_once(rule: dict[str, Any]) -> None:
     wrong = rule | {
         "count_row": True,
-        "analyses": "templates",
+        "analyses": "approved",
         "aggregation_threshold": {"minimum": 1},
         "query_runners": 1,
     }
     assert sorted(codes("AnalysisRule", wrong)) == [
         ("policy.contradiction", "aggregation_threshold.minimum"),
+        ("policy.invalid_value", "analyses"),
         ("policy.invalid_value", "query_runners"),
-        ("policy.not_enforced", "analyses"),
         ("policy.unknown_key", "count_row"),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cleanroom.domain.finding import Verdict
 from cleanroom.domain.identifiers import CollaborationName
 from cleanroom.domain.policy import Policy
 from cleanroom.rules import RULES
+from cleanroom.sql.parameters import sent_parameters
 from tests.fixtures import CORPUS, request
 
 FOLDER = Path(__file__).parent / "cases"
@@ -39,6 +41,12 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Policy]:
     return {}
 
 
+def template(name: str, change: dict[str, Any]) -> dict[str, Any]:
+    """A template of the strict collaboration, the publisher's own unless it says otherwise."""
+    header = {"apiVersion": "cleanroom/v1", "kind": "Template", "name": name.partition(" ")[2]}
+    return header | {"collaboration": "strict", "partner": "publisher"} | change
+
+
 def policy_with(change: dict[str, Any], made: dict[str, Policy], folder: Path) -> Policy:
     """The strict policy with its owners' documents changed, read from YAML as any other."""
     key = json.dumps(change, sort_keys=True)
@@ -50,6 +58,7 @@ def policy_with(change: dict[str, Any], made: dict[str, Policy], folder: Path) -
         for i, document in enumerate(documents):
             name = f"{document['kind']} {document.get('dataset') or document.get('name')}"
             documents[i] = merged(document, change.get(name, {}))
+        documents += [template(name, value) for name, value in change.items() if name.startswith("Template ")]
         with (folder / "policy.yaml").open("w") as file:
             yaml.dump_all(documents, file)
         policy = read_folder(folder).policy(CollaborationName("strict"))
@@ -60,7 +69,10 @@ def policy_with(change: dict[str, Any], made: dict[str, Policy], folder: Path) -
 
 def verdict_of(case: dict[str, Any], policies: dict[str, Policy], folder: Path) -> Verdict:
     policy = policy_with(case.get("change", {}), policies, folder)
-    return judge_query(request(case["sql"], partner=case.get("as", "publisher")), policy)
+    asked = request(case.get("sql", ""), partner=case.get("as", "publisher"))
+    return judge_query(
+        replace(asked, template=case.get("template"), parameters=sent_parameters(case.get("parameters", {}))), policy
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['file']}: {case['name']}")
