@@ -17,10 +17,12 @@ from cleanroom.api.context import EXTENSION, Door
 from cleanroom.api.documents import document_schemas, documents
 from cleanroom.api.health import health
 from cleanroom.api.pages import pages
+from cleanroom.api.people import me, people
 from cleanroom.api.permissions import ACCESS, PUBLIC
 from cleanroom.api.problems import ProblemApi, answer_house_error
 from cleanroom.api.queries import queries
 from cleanroom.api.settings import ApiSettings
+from cleanroom.api.tokens import tokens
 from cleanroom.bootstrap import Home
 from cleanroom.domain.errors import CleanroomError, OperationError
 
@@ -44,7 +46,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     api = ProblemApi(app, spec_kwargs=_specification())
     for name, schema in document_schemas().items():
         api.spec.components.schema(name, schema)
-    for blueprint in (queries, collaborations, agreements, documents, audit, health):
+    for blueprint in (queries, collaborations, agreements, documents, audit, health, me, people, tokens):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)
     _require_complete(app)

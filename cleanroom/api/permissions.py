@@ -6,7 +6,7 @@ whatever is there; of queries nobody learns where they belong, so that there it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import assert_never
@@ -14,8 +14,9 @@ from typing import assert_never
 from cleanroom.bootstrap import Home
 from cleanroom.domain.errors import NotFound, NotPermitted
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId, owner_of
+from cleanroom.domain.people import in_reach, may_give, principal_id
 from cleanroom.domain.policy import Ability, Collaboration
-from cleanroom.domain.query import Principal, QueryRecord, QueryState, Role
+from cleanroom.domain.query import Grant, Principal, QueryRecord, QueryState, Role
 
 
 class Ownership(Enum):
@@ -29,6 +30,8 @@ class Ownership(Enum):
     QUERY_PARTY = auto()  # its runner, a receiver, or an owner of a dataset in it
     QUERY_RUNNER = auto()
     QUERY_RECEIVER = auto()
+    PRINCIPAL = auto()  # whose principal it is
+    TOKEN = auto()  # the caller's own, or one that it could have made as an admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Access:
 PUBLIC = frozenset({"health.alive", "health.ready", "pages.docs", "api-docs.openapi_json", "static"})
 
 _ANYONE = frozenset(Role)
+_ADMINS = frozenset({Role.ADMIN})
 _ASKING = frozenset({Role.ANALYST})
 _OWNING = frozenset({Role.DATA_OWNER})
 _SEEING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.AUDITOR})
@@ -62,6 +66,14 @@ ACCESS: Mapping[str, Access] = {
     "documents.put_connection": Access(_OWNING, Ownership.PARTNER),  # the document names its partner: the caller's
     "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
     "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
+    "me.read": Access(_ANYONE),
+    "people.listing": Access(_ADMINS),
+    "people.create": Access(_ADMINS),  # what may be given is held against the caller's own grants: require_may_give
+    "people.one": Access(_ADMINS, Ownership.PRINCIPAL),
+    "people.change": Access(_ADMINS, Ownership.PRINCIPAL),
+    "tokens.listing": Access(_ADMINS, Ownership.PRINCIPAL),
+    "tokens.create": Access(_ADMINS, Ownership.PRINCIPAL),
+    "tokens.revoke": Access(_ANYONE, Ownership.TOKEN),
     "audit.events": Access(_REVIEWING),
     "audit.checkpoint": Access(_REVIEWING),
     "audit.proof": Access(_REVIEWING),
@@ -121,6 +133,11 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
             _query(home, principal, names["query"], frozenset({Standing.RUNNER}))
         case Ownership.QUERY_RECEIVER:
             _query(home, principal, names["query"], frozenset({Standing.RECEIVER}))
+        case Ownership.PRINCIPAL:
+            if home.drawers.people.get(principal_id(principal.partner, names["principal_name"])) is None:
+                raise unknown("principal")
+        case Ownership.TOKEN:
+            _token(home, principal, names["token"])
         case _:
             assert_never(access.ownership)
 
@@ -128,6 +145,12 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
 def unknown(kind: str) -> NotFound:
     """The one answer for what is not there and for what is not the caller's."""
     return NotFound(f"There is no {kind} of that name, or it is not yours to see.")
+
+
+def require_may_give(giver: Principal, grants: Iterable[Grant]) -> None:
+    """The giver is an admin wherever these would hold; else NotPermitted."""
+    if not all(may_give(giver, grant) for grant in grants):
+        raise NotPermitted("You may give roles only where you are an admin yourself.")
 
 
 def _hold(access: Access, principal: Principal, collaboration: CollaborationName | None) -> None:
@@ -151,6 +174,14 @@ def _member(home: Home, partner: PartnerName, name: str) -> Collaboration:
 def _owner(partner: PartnerName, dataset: str) -> None:
     if owner_of(DatasetName(dataset)) != partner:
         raise unknown("dataset")
+
+
+def _token(home: Home, principal: Principal, token: str) -> None:
+    found = home.drawers.tokens.get(token)
+    own = found is not None and found.principal == principal.id
+    makes = found is not None and found.partner == principal.partner and Role.ADMIN in principal.roles
+    if found is None or not (own or (makes and in_reach(principal, found.scopes) == found.scopes)):
+        raise unknown("token")
 
 
 def _query(home: Home, principal: Principal, query: str, needed: frozenset[Standing]) -> None:

@@ -22,6 +22,11 @@ def instant(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
+def moment(at: datetime.datetime | None) -> str | None:
+    """As `instant`; None where there was none."""
+    return None if at is None else instant(at)
+
+
 def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]:
     """The query as someone of these standings may see it: the text for runner and owners, the size for
     receivers alone: by HAVING a runner can make the number of rows say whatever the rows say."""

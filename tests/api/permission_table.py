@@ -51,12 +51,15 @@ class Row:
     gets: Mapping[str, tuple[int, int, int, int]]
     holds: Holds
     body: Any = None
+    apart: tuple[int, int, int, int] | None = None  # for a role in another collaboration alone, where `holds` says less
 
     def status(self, partner: str, role: str, place: str | None) -> int:
         """What a caller of the partner gets whose one role holds there."""
         found = next((statuses for letters, statuses in self.gets.items() if role in letters), None)
         if found is None:
             return 403
+        if place == ELSEWHERE and self.apart is not None:
+            return self.apart[list(PARTNERS).index(partner)]
         status = found[list(PARTNERS).index(partner)]
         match self.holds, place:
             case (_, None) | (Holds.ANYWHERE, _) | (Holds.THERE | Holds.SEEN, "media"):
@@ -80,6 +83,9 @@ class Cell:
 
 ALL = (200, 200, 200, 200)
 MEMBERS = (200, 200, 200, 404)
+SHOP = (404, 200, 404, 404)
+NONE = (404, 404, 404, 404)
+IN_MEDIA = [{"role": "analyst", "collaboration": MEDIA}]
 SQL = {"sql": APPROVED}
 THE_MEDIA = f"/v1/collaborations/{MEDIA}"
 
@@ -98,6 +104,14 @@ ROWS = (
     Row("documents.put_connection", "PUT", "/v1/connections/shop-lake", {"O": (422, 200, 422, 422)}, Holds.PARTNER, connection("shop", "{folder}")),
     Row("documents.put_dataset", "PUT", "/v1/datasets/shop.customers", {"O": (404, 200, 404, 404)}, Holds.PARTNER, dataset()),
     Row("documents.put_rule", "PUT", f"{THE_MEDIA}/rules/shop.customers", {"O": (404, 200, 404, 404)}, Holds.THERE, rule()),
+    Row("me.read", "GET", "/v1/me", {"AOXU": ALL}, Holds.ANYWHERE),
+    Row("people.listing", "GET", "/v1/principals", {"X": ALL}, Holds.ANYWHERE),
+    Row("people.create", "POST", "/v1/principals", {"X": (201, 201, 201, 422)}, Holds.THERE, {"name": "{fresh}", "grants": IN_MEDIA}),
+    Row("people.one", "GET", "/v1/principals/{shopper}", {"X": SHOP}, Holds.ANYWHERE),
+    Row("people.change", "PATCH", "/v1/principals/{shopper}", {"X": SHOP}, Holds.THERE, {"grants": IN_MEDIA}, (404, 403, 404, 404)),
+    Row("tokens.listing", "GET", "/v1/principals/{shopper}/tokens", {"X": SHOP}, Holds.ANYWHERE),
+    Row("tokens.create", "POST", "/v1/principals/{shopper}/tokens", {"X": (404, 201, 404, 404)}, Holds.THERE, {"scopes": IN_MEDIA}, (404, 403, 404, 404)),
+    Row("tokens.revoke", "DELETE", "/v1/tokens/{shopper_token}", {"X": (404, 204, 404, 404), "AOU": NONE}, Holds.SEEN),
     Row("audit.events", "GET", "/v1/audit/events", {"OU": ALL}, Holds.ANYWHERE),
     Row("audit.checkpoint", "GET", "/v1/audit/checkpoint", {"OU": ALL}, Holds.ANYWHERE),
     Row("audit.proof", "GET", "/v1/audit/events/{event}/proof", {"OU": (200, 200, 404, 404)}, Holds.SEEN),

@@ -4,6 +4,7 @@ and a stranger."""
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from cleanroom.api.permissions import ACCESS, PUBLIC
 from cleanroom.domain.query import Role
+from cleanroom.store.tokens import TokenRecord
 from tests.api.conftest import COLLABORATION, Caller, House
 from tests.api.permission_table import ELSEWHERE, PAGE, PARTNERS, PLACES, ROLES, ROWS, Cell, Row, cells, page
 
@@ -30,14 +32,35 @@ def _event(house: House) -> str:
     return str(len(house.kinds()) - 1)
 
 
+def _shopper(house: House) -> str:
+    """A principal of shop that is an analyst in the collaboration: its name."""
+    return _holder_of(house, Role.ANALYST).principal.partition("/")[2]
+
+
+def _shopper_token(house: House) -> str:
+    """The id of a token of such a principal."""
+    return _holder_of(house, Role.ANALYST).id
+
+
+def _holder_of(house: House, role: Role) -> TokenRecord:
+    text = house.holder("shop", role, "media").token
+    found = house.home.drawers.tokens.get(str(text).split("_")[1])
+    assert found is not None
+    return found
+
+
 GIVEN: Mapping[str, Callable[[House], str]] = {
     "query": _query,
     "event": _event,
+    "shopper": _shopper,
     "folder": lambda house: str(house.data),
 }
 """What {names} in a row stand for: made once for each row."""
 
-EACH: Mapping[str, Callable[[House], str]] = {}
+EACH: Mapping[str, Callable[[House], str]] = {
+    "shopper_token": _shopper_token,
+    "fresh": lambda _house: f"p{uuid.uuid4().hex}",
+}
 """As GIVEN, but made anew for each cell, for what a request that succeeds uses up."""
 
 
