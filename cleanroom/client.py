@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -15,6 +18,7 @@ JSON = "application/json"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
+_UNAVAILABLE = 503
 ENDED = frozenset({"succeeded", "rejected", "failed", "cancelled", "expired"})
 
 
@@ -99,11 +103,22 @@ class Result:
 
 
 class Client:
-    """One server, asked under one token. Close it, or use it in a `with` block. Every failure is a ClientError."""
+    """One server, asked under one token. Close it, or use it in a `with` block. Every failure is a ClientError.
+
+    What may be sent twice is, where the server cannot be reached or says 503, for about `patience_s`: every GET, and a
+    submission, which goes out under a key by which the server knows it again.
+    """
 
     def __init__(
-        self, url: str, token: str, *, timeout_s: float = 90.0, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout_s: float = 90.0,
+        patience_s: float = 5.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._patience_s = patience_s
         headers = {"Authorization": f"Bearer {token}"}
         local = httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")  # never through a proxy of the environment
         self._http = httpx.Client(
@@ -121,9 +136,15 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def submit(self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 0) -> Query:
-        """The query is with the server; it has ended if it did within `wait_s`. A refusal is a query in state rejected."""
-        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+    def submit(
+        self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 0, key: str | None = None
+    ) -> Query:
+        """The query is with the server; it has ended if it did within `wait_s`. A refusal is a query in state rejected.
+
+        Under a `key` of an earlier submission of the same question it is that query. Without one it is a new query.
+        """
+        preference = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        headers = {**preference, "Idempotency-Key": _string(key or str(uuid.uuid4()))}
         path = f"/v1/collaborations/{_name(collaboration)}/queries"
         response = self._send("POST", path, {"sql": sql, "dialect": dialect}, headers)
         body = _object(response)
@@ -203,8 +224,10 @@ class Client:
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> httpx.Response:
+        again = method == "GET" or "Idempotency-Key" in (headers or {})
         try:
-            return self._http.request(method, path, json=body, headers=headers, params=parameters)
+            request = self._http.build_request(method, path, json=body, headers=headers, params=parameters)
+            return self._repeated(request, self._patience_s if again else 0.0)
         except httpx.InvalidURL:
             raise ClientError("client.unreachable", "The server's URL is not one.") from None
         except httpx.TimeoutException:
@@ -213,6 +236,30 @@ class Client:
             raise ClientError(
                 "client.unreachable", f"No server answers at {self._http.base_url}. Is it running there?"
             ) from None
+
+    def _repeated(self, request: httpx.Request, patience_s: float) -> httpx.Response:
+        for pause_s in _pauses(patience_s):
+            with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
+                response = self._http.send(request)
+                if response.status_code != _UNAVAILABLE:
+                    return response
+            time.sleep(pause_s)
+        return self._http.send(request)
+
+
+def _string(text: str) -> str:
+    """As a String of Structured Fields (RFC 9651, 3.3.3)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _pauses(patience_s: float) -> Iterator[float]:
+    """Longer and longer, with chance in them, so that many who wait do not all come back at once."""
+    pause_s = 0.1
+    while patience_s > 0:
+        yield min(pause_s, patience_s) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        patience_s -= pause_s
+        pause_s *= 2
 
 
 def _name(text: str) -> str:

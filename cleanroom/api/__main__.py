@@ -38,4 +38,4 @@ def main(home: Path, database_url: str | None, host: str, port: int, threads: in
 
 
 if __name__ == "__main__":
-    main()
+    main(auto_envvar_prefix="CLEANROOM_API")

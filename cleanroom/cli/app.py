@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import configure_logs
-from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, serving
+from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, quotas, serving
 from cleanroom.cli.failures import Exit, exit_code, tell
 
 
@@ -42,6 +42,7 @@ cleanroom.add_command(policies.policy)
 policies.policy.add_command(agreements.effective)
 policies.policy.add_command(agreements.readiness)
 cleanroom.add_command(serving.serve)
+cleanroom.add_command(quotas.quota)
 cleanroom.add_command(asking.query)
 cleanroom.add_command(auditing.audit)
 

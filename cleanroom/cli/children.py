@@ -20,7 +20,6 @@ from cleanroom.domain.errors import OperationError
 
 _log = structlog.get_logger(__name__)
 _POLL_S = 0.1
-_GRACE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,10 @@ class Child:
 class Family:
     """Children that run together. One that ends is started again, unless it ends `most_deaths` times within `within_s`."""
 
-    def __init__(self, children: tuple[Child, ...], *, most_deaths: int = 5, within_s: float = 60.0) -> None:
+    def __init__(
+        self, children: tuple[Child, ...], *, grace_s: float, most_deaths: int = 5, within_s: float = 60.0
+    ) -> None:
+        self._grace_s = grace_s
         self._children = children
         self._most_deaths = most_deaths
         self._within_s = within_s
@@ -73,7 +75,7 @@ class Family:
         """No child runs: each was asked to end, and killed where it did not within the grace."""
         for process in self._running:
             process.terminate()
-        deadline = time.monotonic() + _GRACE_S
+        deadline = time.monotonic() + self._grace_s
         for process in self._running:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))

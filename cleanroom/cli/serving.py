@@ -1,4 +1,4 @@
-"""`cleanroom serve`: a home → the HTTP server and its executor, two processes that live and end together."""
+"""`cleanroom serve`: a home → the HTTP server and its executors, processes that live and end together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from cleanroom.storage.sealing import seal
 
 SECRETS = "CLEANROOM_SECRET_"
 _READY_S = 60.0
+_ENDING_S = 10.0
+"""What a process gets to end in, beyond the grace of its queries."""
 
 
 @click.command()
@@ -25,16 +27,27 @@ _READY_S = 60.0
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one."
 )
+@click.option(
+    "--executors", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that run queries."
+)
+@click.option(
+    "--grace-s",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="What running queries get at the end.",
+)
 @home_option
-def serve(host: str, port: int, home: Path) -> None:
-    """Run the HTTP server and its executor until Ctrl-C or SIGTERM."""
-    seal()  # this environment holds the executor's secrets too
+def serve(host: str, port: int, executors: int, grace_s: float, home: Path) -> None:
+    """Run the HTTP server and its executors until Ctrl-C or SIGTERM."""
+    seal()  # this environment holds the executors' secrets too
     with opened(home):
         pass  # what is wrong with the home is said once, by this process
     port = usable_port(host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    family = Family(children(home, host, port, os.environ))
+    both = children(home, host, port, os.environ, executors=executors, grace_s=grace_s)
+    family = Family(both, grace_s=grace_s + _ENDING_S)
     try:
         family.start()
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -51,15 +64,16 @@ def serve(host: str, port: int, home: Path) -> None:
         family.stop()
 
 
-def children(home: Path, host: str, port: int, environment: Mapping[str, str]) -> tuple[Child, ...]:
-    """The two processes. Only the executor's environment holds connection secrets."""
+def children(
+    home: Path, host: str, port: int, environment: Mapping[str, str], *, executors: int, grace_s: float
+) -> tuple[Child, ...]:
+    """The processes. Only the executors' environment holds connection secrets."""
     shared = {**environment, "CLEANROOM_HOME": str(home.resolve())}
     public = {name: value for name, value in shared.items() if not name.startswith(SECRETS)}
     http = (sys.executable, "-m", "cleanroom.api", "--host", host, "--port", str(port))
-    return (
-        Child("HTTP server", http, public),
-        Child("executor", (sys.executable, "-m", "cleanroom.executor"), shared),
-    )
+    work = (sys.executable, "-m", "cleanroom.executor", "--grace-s", str(grace_s))
+    workers = (Child(f"executor {number}", work, shared) for number in range(1, executors + 1))
+    return (Child("HTTP server", http, public), *workers)
 
 
 class _Stopped(BaseException):
