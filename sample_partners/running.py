@@ -18,9 +18,10 @@ POLICIES = PROJECT / "policies" / "retail-media"
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Runs `cleanroom` on one home. `home` is its environment's CLEANROOM_HOME."""
+    """Runs `cleanroom` on one home, its environment's CLEANROOM_HOME; the database is the home's own where no URL is given."""
 
     home: Path
+    database_url: str | None = None
 
     def run(self, *arguments: str) -> str:
         """What the command printed; CalledProcessError where its exit code is not 0."""
@@ -32,7 +33,8 @@ class Shell:
     def environment(self) -> dict[str, str]:
         """This process's, less what could point to somebody else's server or database."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEANROOM_")}
-        return {**kept, "CLEANROOM_HOME": str(self.home)}
+        database = {} if self.database_url is None else {"CLEANROOM_DATABASE_URL": self.database_url}
+        return {**kept, **database, "CLEANROOM_HOME": str(self.home)}
 
     @contextmanager
     def serving(self, log: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "logging_collector": "off",
 }
+DURABLE = {**SETTINGS, "fsync": "on", "autovacuum": "on", "shared_buffers": "128MB"}
 _MEMORY_BYTES = 2 * 1024**3
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -52,6 +53,7 @@ class Server:
     password: str
     process: subprocess.Popen[bytes] | None = None
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
 
     @property
     def log(self) -> Path:
@@ -84,7 +86,7 @@ class Server:
 
     def start(self) -> None:
         """The server takes connections."""
-        options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -118,12 +120,15 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A new, empty server, ended and removed afterwards. Unavailable says why there can be none."""
-    folder = Path(tempfile.mkdtemp(prefix="cleanroom-postgresql-", dir=_place()))
+def serving(*, durable: bool = False) -> Iterator[Server]:
+    """A new, empty server, ended and removed afterwards. Unavailable says why there can be none.
+
+    `durable`: on the disk, and what is committed is there, as in production.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="cleanroom-postgresql-", dir=None if durable else _place()))
     server = None
     try:
-        server = _made(folder)
+        server = replace(_made(folder), settings=DURABLE if durable else SETTINGS)
         server.start()
         yield server
     finally:

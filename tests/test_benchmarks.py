@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from benchmarks import protected_over_plain, verdict
+from benchmarks import over_http, protected_over_plain, verdict
 from benchmarks.protected_over_plain import Question, Tables, figure, make_tables, questions, read_policy
 from benchmarks.timing import medians_ms
 
@@ -44,6 +45,13 @@ def test_a_verdict_has_parts_that_run_alone(name: str) -> None:
     ways = verdict.parts_of(sql, POLICY)
     assert set(ways) == {"parse", "resolve", "judge", "approve"}
     assert all(way() for way in ways.values())
+
+
+def test_answers_over_http_are_timed_beside_a_bare_endpoint_on_both_databases(tmp_path: Path) -> None:
+    figures = over_http.measure(tmp_path, answers=2, submitting_s=0.2)
+    assert [figure.case for figure in figures] == ["bare Flask and DuckDB", "SQLite", "PostgreSQL"]
+    assert all(figure.submissions_per_s > 0 and figure.p99_ms >= figure.p50_ms > 0 for figure in figures)
+    assert figures[0].p50_ratio == 1
 
 
 def test_ways_are_taken_in_turns_and_the_first_turn_is_not_counted() -> None:
