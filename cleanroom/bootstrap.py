@@ -19,6 +19,7 @@ from cleanroom.domain.errors import Conflict, OperationError
 from cleanroom.domain.ports import Clock
 from cleanroom.store.database import Database
 from cleanroom.store.executors import Executors
+from cleanroom.store.history import DocumentHistory
 from cleanroom.store.idempotency import IdempotencyKeys
 from cleanroom.store.keys import create_key, load_key
 from cleanroom.store.log import Log
@@ -50,6 +51,7 @@ class Drawers:
     """The parts of the store, each with its own few verbs."""
 
     policies: PolicyBook
+    history: DocumentHistory
     roots: AdmittedRoots
     queries: Queries
     queue: Queue
@@ -176,6 +178,7 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
     master_keys = MasterKeys(path / _MASTER_KEYS)
     drawers = Drawers(
         policies=policies,
+        history=DocumentHistory(database, from_document),
         roots=AdmittedRoots(database, log),
         queries=queries,
         queue=Queue(database, log, clock),

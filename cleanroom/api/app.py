@@ -23,6 +23,8 @@ from cleanroom.api.problems import ProblemApi, answer_house_error
 from cleanroom.api.queries import queries
 from cleanroom.api.settings import ApiSettings
 from cleanroom.api.tokens import tokens
+from cleanroom.api.versions import versions
+from cleanroom.api.what_if import what_if
 from cleanroom.bootstrap import Home
 from cleanroom.domain.errors import CleanroomError, OperationError
 
@@ -46,7 +48,19 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     api = ProblemApi(app, spec_kwargs=_specification())
     for name, schema in document_schemas().items():
         api.spec.components.schema(name, schema)
-    for blueprint in (queries, collaborations, agreements, documents, audit, health, me, people, tokens):
+    for blueprint in (
+        queries,
+        collaborations,
+        agreements,
+        documents,
+        versions,
+        what_if,
+        audit,
+        health,
+        me,
+        people,
+        tokens,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)
     _require_complete(app)

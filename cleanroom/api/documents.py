@@ -1,40 +1,52 @@
-"""PUT of a partner's own documents: the same as in a policy folder, each write a version and an event, both or neither."""
+"""PUT and DELETE of a partner's own documents: the same as in a policy folder, each write a version and an event, both or
+neither."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from flask import request
 
 from cleanroom.api.bodies import StrictBlueprint, read_json
 from cleanroom.api.context import home, principal
+from cleanroom.api.document_writes import remove, write
 from cleanroom.api.permissions import unknown
 from cleanroom.api.schemas.documents import WrittenDocument
-from cleanroom.documents import (
-    check_connection,
-    check_dataset,
-    check_rule,
-    json_schema,
-    partners_of,
-    read_document,
-)
-from cleanroom.domain.document import key_of
-from cleanroom.domain.errors import InvalidInput, NotPermitted, Problem
-from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, fold
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder, Template
-from cleanroom.sql import check_row_filter
+from cleanroom.documents import json_schema, read_document
+from cleanroom.domain.document import DocumentKey
+from cleanroom.domain.errors import InvalidInput, Problem
+from cleanroom.domain.identifiers import DatasetName
+from cleanroom.domain.policy import AnalysisRule, Connection, Dataset, Template
 
 documents = StrictBlueprint("documents", __name__, url_prefix="/v1", description="What owners write down.")
 
 WRITABLE = ("Connection", "Dataset", "AnalysisRule")
 
+_PRECONDITIONS = [
+    {
+        "name": "If-Match",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "The ETag of the version that is to be replaced; 412 where the current one is another.",
+    },
+    {
+        "name": "If-None-Match",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "*: only where no document of this name holds; else 412.",
+    },
+]
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The number of the version, in quotes."}}
+
 
 def _takes(kind: str) -> dict[str, Any]:
     """The OpenAPI description of a body; `document_schemas` has the shapes it refers to."""
     schema = {"$ref": f"#/components/schemas/{kind}Document"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "parameters": _PRECONDITIONS,
+    }
 
 
 def document_schemas() -> dict[str, dict[str, Any]]:
@@ -48,58 +60,62 @@ def document_schemas() -> dict[str, dict[str, Any]]:
 
 @documents.route("/connections/<connection>", methods=["PUT"])
 @documents.doc(**_takes("Connection"))
-@documents.response(200, WrittenDocument)
-@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True)
+@documents.response(200, WrittenDocument, headers=ETAG)
+@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_connection(connection: str) -> Any:
     """Where the caller's partner keeps data, within what the operator admitted for it. Never shown to others."""
-    value = _read("Connection", _body(), {"name": connection})
-    assert isinstance(value, Connection)
+    value = read_body("Connection", document_body(), {"name": connection})
     with home().database.begin() as transaction:
-        _require_own(value)
-        _require(check_connection(value, partners_of(home().drawers.policies.folder())))
-        _require_admitted(value)
-        return _write(transaction, value)
+        return write(transaction, value)
 
 
 @documents.route("/datasets/<dataset>", methods=["PUT"])
 @documents.doc(**_takes("Dataset"))
-@documents.response(200, WrittenDocument)
-@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True)
+@documents.response(200, WrittenDocument, headers=ETAG)
+@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_dataset(dataset: str) -> Any:
     """A dataset of the caller's partner. Refused where a rule that is in force would no longer fit it."""
-    value = _read("Dataset", _body(), {"name": dataset})
-    assert isinstance(value, Dataset)
+    value = read_body("Dataset", document_body(), {"name": dataset})
     with home().database.begin() as transaction:
-        folder = home().drawers.policies.folder()
-        connection = home().drawers.policies.connection(ConnectionName(value.connection))
-        _require(_spelled_otherwise(value, folder))
-        _require(check_dataset(value, connection) or _rules_that_break(value, folder))
-        return _write(transaction, value)
+        return write(transaction, value)
 
 
 @documents.route("/collaborations/<collaboration>/rules/<dataset>", methods=["PUT"])
 @documents.doc(**_takes("AnalysisRule"))
-@documents.response(200, WrittenDocument)
-@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True)
+@documents.response(200, WrittenDocument, headers=ETAG)
+@documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_rule(collaboration: str, dataset: str) -> Any:
     """What the dataset's owner allows with it in this collaboration; in force from the next query on."""
-    policies = home().drawers.policies
-    body = _body()
+    body = document_body()
     with home().database.begin() as transaction:
-        about = policies.dataset(DatasetName(dataset))
-        if about is None:
-            raise unknown("dataset")
-        value = _read("AnalysisRule", body, {"dataset": dataset, "collaboration": collaboration}, about)
-        assert isinstance(value, AnalysisRule)
-        policy = policies.policy(CollaborationName(collaboration))
-        if policy is None:
-            raise unknown("collaboration")
-        others = tuple(policy.datasets.values())  # those the members can see anyway
-        _require(check_rule(value, about, policy.collaboration, others, check_row_filter))
-        return _write(transaction, value)
+        return write(transaction, read_rule(body, collaboration, dataset))
 
 
-def _body() -> dict[str, Any]:
+@documents.route("/connections/<connection>", methods=["DELETE"])
+@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.response(204)
+def delete_connection(connection: str) -> None:
+    """The connection holds no more. 409 document.in_use while a dataset of the caller's partner is on it."""
+    _delete(DocumentKey("connection", connection))
+
+
+@documents.route("/datasets/<dataset>", methods=["DELETE"])
+@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.response(204)
+def delete_dataset(dataset: str) -> None:
+    """The dataset is registered no more. 409 document.in_use while a rule of the caller's partner is about it."""
+    _delete(DocumentKey("dataset", dataset))
+
+
+@documents.route("/collaborations/<collaboration>/rules/<dataset>", methods=["DELETE"])
+@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.response(204)
+def delete_rule(collaboration: str, dataset: str) -> None:
+    """From the next query on, nothing may be asked of the dataset in this collaboration."""
+    _delete(DocumentKey("rule", f"{collaboration}/{dataset}"))
+
+
+def document_body() -> dict[str, Any]:
     """The whole body, read before any transaction begins: a slow sender holds up nobody."""
     body = read_json(request)
     if not isinstance(body, dict):
@@ -107,62 +123,25 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def _read(
+def read_rule(body: Mapping[str, Any], collaboration: str, dataset: str) -> AnalysisRule:
+    """The rule in the body, right by itself and for its dataset; NotFound where there is no such dataset."""
+    about = home().drawers.policies.dataset(DatasetName(dataset))
+    if about is None:
+        raise unknown("dataset")
+    value = read_body("AnalysisRule", body, {"dataset": dataset, "collaboration": collaboration}, about)
+    assert isinstance(value, AnalysisRule)
+    return value
+
+
+def read_body(
     kind: str, body: Mapping[str, Any], address: Mapping[str, str], dataset: Dataset | None = None
 ) -> Connection | Dataset | AnalysisRule:
+    """The document in the body, the caller's partner's own. InvalidInput with every problem."""
     value = read_document(kind, body, partner=principal().partner, address=address, dataset=dataset)
     assert not isinstance(value, Template)
     return value
 
 
-def _require(problems: tuple[Problem, ...]) -> None:
-    if problems:
-        raise InvalidInput(problems)
-
-
-def _require_own(connection: Connection) -> None:
-    """The name is free or the partner's own. A name that another partner took is answered as any unknown one is."""
-    known = home().drawers.policies.connection(connection.name)
-    if known is not None and known.partner != connection.partner:
-        raise unknown("connection")
-
-
-def _require_admitted(connection: Connection) -> None:
-    """The root lies, by its name, within what the operator admitted. Storage checks again, links followed, at every read."""
-    root = PurePosixPath(connection.options["root"])
-    admitted = home().drawers.roots.of(connection.partner)
-    if not any(root.is_relative_to(PurePosixPath(a)) for a in admitted):
-        raise NotPermitted(
-            "The operator has not admitted this location for your partner; ask for it to be admitted.",
-            "connection.not_admitted",
-        )
-
-
-def _spelled_otherwise(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem, ...]:
-    """Engines tell names apart without regard to case: two datasets whose names differ in nothing else are one too many."""
-    others = (d.name for d in folder.datasets if d.name != dataset.name)
-    if fold(dataset.name) not in {fold(name) for name in others}:
-        return ()
-    return (Problem("policy.duplicate", "You have a dataset of this name in other letters' case.", field="name"),)
-
-
-def _rules_that_break(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem, ...]:
-    """What would be wrong with the owner's rules over the dataset as it would be."""
-    rules = [rule for rule in folder.rules if rule.dataset == dataset.name]
-    named: dict[str, Collaboration] = {c.name: c for c in folder.collaborations}
-    return tuple(
-        Problem(p.code, f"The rule of {rule.collaboration} would not fit: {p.message}", hint=p.hint)
-        for rule in rules
-        if rule.collaboration in named
-        for p in check_rule(rule, dataset, named[rule.collaboration], (), check_row_filter)
-    )
-
-
-def _write(transaction: Any, value: Connection | Dataset | AnalysisRule) -> tuple[dict[str, Any], int]:
-    """The document is current once the transaction commits; answers what became of it, and the status."""
-    key = key_of(value)
-    policies = home().drawers.policies
-    before = policies.version(key)
-    changed = policies.write(transaction, value, author=principal(), at=home().clock.now())
-    change = "unchanged" if not changed else "replaced" if before else "created"
-    return {"document": str(key), "change": change}, 201 if change == "created" else 200
+def _delete(key: DocumentKey) -> None:
+    with home().database.begin() as transaction:
+        remove(transaction, key)

@@ -27,6 +27,7 @@ class Ownership(Enum):
     MEMBER = auto()  # of the collaboration
     CONTRIBUTOR = auto()  # of the collaboration, and owner of the dataset
     DATASET_OWNER = auto()
+    RULE_OWNER = auto()  # owner of the dataset, whatever it is to the collaboration by now
     QUERY_PARTY = auto()  # its runner, a receiver, or an owner of a dataset in it
     QUERY_RUNNER = auto()
     QUERY_RECEIVER = auto()
@@ -50,6 +51,7 @@ _ASKING = frozenset({Role.ANALYST})
 _OWNING = frozenset({Role.DATA_OWNER})
 _SEEING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.AUDITOR})
 _REVIEWING = frozenset({Role.AUDITOR, Role.DATA_OWNER})
+_OWNERS_SIDE = frozenset({Role.DATA_OWNER, Role.ADMIN, Role.AUDITOR})  # a rule's row filter is for these eyes alone
 
 ACCESS: Mapping[str, Access] = {
     "queries.submit": Access(_ASKING, Ownership.MEMBER),
@@ -66,6 +68,19 @@ ACCESS: Mapping[str, Access] = {
     "documents.put_connection": Access(_OWNING, Ownership.PARTNER),  # the document names its partner: the caller's
     "documents.put_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
     "documents.put_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
+    "documents.delete_connection": Access(_OWNING, Ownership.PARTNER),
+    "documents.delete_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
+    "documents.delete_rule": Access(_OWNING, Ownership.RULE_OWNER),
+    "versions.read_connection": Access(_OWNERS_SIDE, Ownership.PARTNER),
+    "versions.read_dataset": Access(_OWNERS_SIDE, Ownership.DATASET_OWNER),
+    "versions.read_rule": Access(_OWNERS_SIDE, Ownership.RULE_OWNER),
+    "versions.list_connection": Access(_OWNERS_SIDE, Ownership.PARTNER),
+    "versions.list_dataset": Access(_OWNERS_SIDE, Ownership.DATASET_OWNER),
+    "versions.list_rule": Access(_OWNERS_SIDE, Ownership.RULE_OWNER),
+    "versions.rollback_connection": Access(_OWNING, Ownership.PARTNER),
+    "versions.rollback_dataset": Access(_OWNING, Ownership.DATASET_OWNER),
+    "versions.rollback_rule": Access(_OWNING, Ownership.CONTRIBUTOR),
+    "what_if.rule": Access(_OWNING, Ownership.CONTRIBUTOR),
     "me.read": Access(_ANYONE),
     "people.listing": Access(_ADMINS),
     "people.create": Access(_ADMINS),  # what may be given is held against the caller's own grants: require_may_give
@@ -126,6 +141,9 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
                 raise NotPermitted("Your partner does not contribute datasets to this collaboration.")
         case Ownership.DATASET_OWNER:
             _hold(access, principal, None)
+            _owner(principal.partner, names["dataset"])
+        case Ownership.RULE_OWNER:
+            _hold(access, principal, CollaborationName(names["collaboration"]))
             _owner(principal.partner, names["dataset"])
         case Ownership.QUERY_PARTY:
             _query(home, principal, names["query"], frozenset(Standing))

@@ -15,3 +15,4 @@ class ApiSettings:
     most_waiting: int = 12
     heartbeat_limit_s: float = 30.0
     page_size: int = 50
+    replay_limit_s: float = 5.0

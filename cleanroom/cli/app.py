@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import configure_logs
-from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, quotas, serving
+from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, quotas, serving, versions
 from cleanroom.cli.failures import Exit, exit_code, tell
 
 
@@ -41,6 +41,9 @@ cleanroom.add_command(policies.check)
 cleanroom.add_command(policies.policy)
 policies.policy.add_command(agreements.effective)
 policies.policy.add_command(agreements.readiness)
+policies.policy.add_command(versions.history)
+policies.policy.add_command(versions.show)
+policies.policy.add_command(versions.rollback)
 cleanroom.add_command(serving.serve)
 cleanroom.add_command(quotas.quota)
 cleanroom.add_command(asking.query)

@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from cleanroom.domain.identifiers import owner_of
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder, Template
 
 Document: TypeAlias = Collaboration | Connection | Dataset | AnalysisRule | Template
@@ -64,3 +65,38 @@ def parse_key(text: str) -> DocumentKey | None:
 def documents_of(folder: PolicyFolder) -> tuple[Document, ...]:
     """Every document but the tests, those that others refer to first."""
     return (*folder.collaborations, *folder.connections, *folder.datasets, *folder.rules, *folder.templates)
+
+
+def folder_of(*values: Document) -> PolicyFolder:
+    """The documents as a folder."""
+    return PolicyFolder(
+        tuple(v for v in values if isinstance(v, Collaboration)),
+        tuple(v for v in values if isinstance(v, Connection)),
+        tuple(v for v in values if isinstance(v, Dataset)),
+        tuple(v for v in values if isinstance(v, AnalysisRule)),
+        templates=tuple(v for v in values if isinstance(v, Template)),
+    )
+
+
+def resting_on(value: Document, folder: PolicyFolder) -> tuple[DocumentKey, ...]:
+    """The documents of the folder, of the same owner, that mean nothing without this one.
+
+    What others wrote about it is left out: nobody can keep an owner from taking its data back.
+    """
+    match value:
+        case Connection(name=name):
+            return tuple(key_of(d) for d in folder.datasets if d.connection == name and d.partner == value.partner)
+        case Dataset(name=name):
+            return tuple(key_of(r) for r in folder.rules if r.dataset == name or _own_pair(r, value))
+        case Collaboration(name=name):
+            inside: list[AnalysisRule | Template] = [*folder.rules, *folder.templates]
+            return tuple(key_of(v) for v in inside if v.collaboration == name)
+        case AnalysisRule() | Template():
+            return ()
+        case _ as never:
+            assert_never(never)
+
+
+def _own_pair(rule: AnalysisRule, dataset: Dataset) -> bool:
+    """The rule is of the dataset's owner and pairs with it."""
+    return owner_of(rule.dataset) == dataset.partner and any(p.dataset == dataset.name for p in rule.joins.partners)

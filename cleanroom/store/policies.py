@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy import Connection as Transaction
 
-from cleanroom.domain.document import Document, DocumentKey, key_of
+from cleanroom.domain.document import Document, DocumentKey, folder_of, key_of
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
@@ -52,11 +52,18 @@ class PolicyBook:
         self._decode = lru_cache(_DECODED_DOCUMENTS)(lambda body: decode(json.loads(body)))
 
     def write(
-        self, transaction: Transaction, value: Document, *, author: Principal | None, at: datetime.datetime
+        self,
+        transaction: Transaction,
+        value: Document,
+        *,
+        author: Principal | None,
+        at: datetime.datetime,
+        rolled_back_to: int | None = None,
     ) -> bool:
         """The document is current, and its event in the log; False, and nothing written, where it already was.
 
-        The event is made here (kind by document, `data`: name, version, digest). `author` None is the operator.
+        The event is made here (kind by document, `data`: name, version, digest, and `rolled_back_to`: the version whose
+        words these are). `author` None is the operator.
         """
         key = key_of(value)
         body = versions.body_of(self._encode(value))
@@ -65,7 +72,7 @@ class PolicyBook:
             return False
         number = versions.insert_version(transaction, value, body, author=author, at=at)
         versions.point_to(transaction, key, number, new=current is None)
-        self._log.append(transaction, versions.written(value, number, body, author=author, at=at))
+        self._log.append(transaction, versions.written(value, number, body, author=author, at=at, again=rolled_back_to))
         return True
 
     def remove(
@@ -79,6 +86,11 @@ class PolicyBook:
         removed = versions.removed(self._decode(current.body), current.version, author=author, at=at)
         self._log.append(transaction, removed)
         return True
+
+    def current_number(self, transaction: Transaction, key: DocumentKey) -> int | None:
+        """The number of the document's current version, as the transaction sees it; None where none holds."""
+        mine = (document_current.c.kind == key.kind, document_current.c.name == key.name)
+        return transaction.execute(select(document_current.c.version).where(*mine)).scalar_one_or_none()
 
     def policy(self, collaboration: CollaborationName, versions: Mapping[str, int] | None = None) -> Policy | None:
         """What holds now, or what held under exactly these versions; None where there is no such collaboration.
@@ -101,14 +113,7 @@ class PolicyBook:
     def folder(self) -> PolicyFolder:
         """Every current document, as of one moment (`tests` empty)."""
         with self._database.read() as transaction:
-            values = self._values(transaction)
-        return PolicyFolder(
-            tuple(v for v in values if isinstance(v, Collaboration)),
-            tuple(v for v in values if isinstance(v, Connection)),
-            tuple(v for v in values if isinstance(v, Dataset)),
-            tuple(v for v in values if isinstance(v, AnalysisRule)),
-            templates=tuple(v for v in values if isinstance(v, Template)),
-        )
+            return folder_of(*self._values(transaction))
 
     def collaborations(self, member: PartnerName | None = None) -> tuple[Collaboration, ...]:
         """Current collaborations, by name; those of one member where named."""

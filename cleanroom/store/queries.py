@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, insert, or_, select, update
 
 from cleanroom.domain.errors import InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
-from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
+from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId
 from cleanroom.domain.query import RELEASED_STATES, IdempotencyKey, Principal, QueryRecord, QueryState
 from cleanroom.store.database import Database
 from cleanroom.store.idempotency import keep, query_under
@@ -112,6 +112,17 @@ class Queries:
         more = len(found) > limit
         shown = found[:limit]
         return QueryPage(tuple(record_of(row) for row in shown), str(shown[-1].position) if more and shown else None)
+
+    def asked(
+        self, collaboration: CollaborationName, dataset: DatasetName | None = None, *, limit: int
+    ) -> tuple[QueryRecord, ...]:
+        """The last queries that were asked there, rejected ones too, the newest first; those over one dataset where named."""
+        over = () if dataset is None else (cast(queries.c.datasets, Text).contains(f'"{dataset}"', autoescape=True),)
+        rows = select(queries).where(queries.c.collaboration == collaboration, *over)
+        with self._database.read() as connection:
+            found = connection.execute(rows.order_by(queries.c.position.desc()).limit(limit))
+            records = tuple(record_of(row) for row in found)
+        return tuple(r for r in records if dataset is None or dataset in r.datasets)
 
     def request_cancel(self, query: QueryId, event: Event) -> QueryState | None:
         """CANCELLED: it was queued, and `event` is logged. RUNNING: the executor is asked to stop it and will log that;

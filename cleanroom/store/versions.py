@@ -12,7 +12,7 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import delete, func, insert, select, update
 
 from cleanroom.domain.document import Document, DocumentKey, key_of
-from cleanroom.domain.events import Event, EventKind
+from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, owner_of
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, Template
 from cleanroom.domain.query import Principal
@@ -86,9 +86,18 @@ def point_nowhere(transaction: Transaction, key: DocumentKey) -> None:
     transaction.execute(delete(document_current).where(*mine))
 
 
-def written(value: Document, version: int, body: str, *, author: Principal | None, at: datetime.datetime) -> Event:
-    """The event that a version became current."""
-    return _event(_subject(value).written, value, version, at, author, digest=_digest(body))
+def written(
+    value: Document,
+    version: int,
+    body: str,
+    *,
+    author: Principal | None,
+    at: datetime.datetime,
+    again: int | None = None,
+) -> Event:
+    """The event that a version became current; `again`: the earlier one that it was rolled back to."""
+    rolled_back: dict[str, Json] = {} if again is None else {"rolled_back_to": again}
+    return _event(_subject(value).written, value, version, at, author, digest=_digest(body), **rolled_back)
 
 
 def removed(value: Document, version: int, *, author: Principal | None, at: datetime.datetime) -> Event:
@@ -97,7 +106,7 @@ def removed(value: Document, version: int, *, author: Principal | None, at: date
 
 
 def _event(
-    kind: EventKind, value: Document, version: int, at: datetime.datetime, author: Principal | None, **more: str
+    kind: EventKind, value: Document, version: int, at: datetime.datetime, author: Principal | None, **more: Json
 ) -> Event:
     subject = _subject(value)
     return Event(

@@ -13,7 +13,7 @@ import pytest
 from cleanroom.api.permissions import ACCESS, PUBLIC
 from cleanroom.domain.query import Role
 from cleanroom.store.tokens import TokenRecord
-from tests.api.conftest import COLLABORATION, Caller, House
+from tests.api.conftest import COLLABORATION, Caller, House, connection, dataset, rule
 from tests.api.permission_table import ELSEWHERE, PAGE, PARTNERS, PLACES, ROLES, ROWS, Cell, Row, cells, page
 
 _NAME = re.compile(r"\{(\w+)\}")
@@ -49,6 +49,12 @@ def _holder_of(house: House, role: Role) -> TokenRecord:
     return found
 
 
+def _written(house: House, document: dict[str, Any]) -> str:
+    """The document holds; its name, or what it is about."""
+    house.write(document)
+    return str(document.get("name") or document["dataset"])
+
+
 GIVEN: Mapping[str, Callable[[House], str]] = {
     "query": _query,
     "event": _event,
@@ -60,6 +66,9 @@ GIVEN: Mapping[str, Callable[[House], str]] = {
 EACH: Mapping[str, Callable[[House], str]] = {
     "shopper_token": _shopper_token,
     "fresh": lambda _house: f"p{uuid.uuid4().hex}",
+    "spare_connection": lambda house: _written(house, {**connection("shop", str(house.data)), "name": "shop-spare"}),
+    "spare_dataset": lambda house: _written(house, dataset("shop.spare")),
+    "spare_rule": lambda house: _written(house, rule()),
 }
 """As GIVEN, but made anew for each cell, for what a request that succeeds uses up."""
 
