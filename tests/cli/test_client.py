@@ -128,3 +128,64 @@ def test_a_body_with_parts_missing_is_no_crash(body: dict[str, object]) -> None:
     client.result("q")
     client.check("c", "SELECT 1")
     client.catalog("c")
+
+
+def flaky(
+    *answers: httpx.Response | type[httpx.TransportError], patience_s: float = 5.0
+) -> tuple[Client, list[httpx.Request]]:
+    """A client whose server answers or breaks down in turn."""
+    waiting, seen = list(answers), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        said = waiting.pop(0)
+        if isinstance(said, httpx.Response):
+            return said
+        raise said("gone", request=request)
+
+    transport = httpx.MockTransport(answer)
+    return Client("http://server", "crt_token", patience_s=patience_s, transport=transport), seen
+
+
+def test_a_submission_whose_answer_is_lost_is_sent_again_under_the_same_key() -> None:
+    answered = httpx.Response(202, json={"id": "q", "state": "queued"})
+    client, seen = flaky(httpx.ReadError, httpx.ConnectError, httpx.Response(503), answered)
+    assert client.submit("c", "SELECT 1").id == "q"
+    assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
+    assert len({request.content for request in seen}) == 1
+    assert len(seen) == 4
+
+
+def test_each_question_has_a_key_of_its_own_unless_it_is_given_one() -> None:
+    client, seen = flaky(*(httpx.Response(202, json={"id": "q", "state": "queued"}) for _ in range(3)))
+    client.submit("c", "SELECT 1")
+    client.submit("c", "SELECT 1")
+    client.submit("c", "SELECT 1", key='my "own"')
+    keys = [request.headers["Idempotency-Key"] for request in seen]
+    assert keys[0] != keys[1]
+    assert keys[2] == r'"my \"own\""'
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(429), httpx.Response(500), httpx.ReadTimeout])
+def test_what_asking_again_would_not_mend_is_not_asked_again(
+    answer: httpx.Response | type[httpx.TransportError],
+) -> None:
+    client, seen = flaky(answer)
+    with pytest.raises(ClientError):
+        client.submit("c", "SELECT 1")
+    assert len(seen) == 1
+
+
+def test_what_is_no_question_and_no_look_is_sent_once() -> None:
+    client, seen = flaky(httpx.ConnectError)
+    with pytest.raises(ClientError):
+        client.cancel("q")
+    assert len(seen) == 1
+
+
+def test_patience_has_an_end() -> None:
+    client, seen = flaky(*[httpx.ConnectError] * 9, patience_s=0.3)
+    with pytest.raises(ClientError) as failed:
+        client.query("q")
+    assert failed.value.code == "client.unreachable"
+    assert len(seen) == 3

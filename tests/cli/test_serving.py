@@ -56,11 +56,11 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, token: str, log: Path, **environment: str) -> Iterator[Server]:
+def serving(home: Path, token: str, log: Path, *words: str, **environment: str) -> Iterator[Server]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEANROOM_")}
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cleanroom", "serve", "--port", "0"],
+            [sys.executable, "-m", "cleanroom", "serve", "--port", "0", *words],
             env={**kept, "PYTHONPATH": str(PROJECT), "CLEANROOM_HOME": str(home), **environment},
             cwd=log.parent,
             stdout=subprocess.PIPE,
