@@ -84,9 +84,7 @@ class Told:
 class Processes:
     """One API server and some executors, each in a session of its own, started again whenever they are found dead."""
 
-    def __init__(
-        self, room: Room, port: int, log: Path, *, executors: int = 2, database_url: str | None = None
-    ) -> None:
+    def __init__(self, room: Room, port: int, log: Path, *, executors: int = 2) -> None:
         self._environment = _environment(room)
         self._log = log.open("ab")
         module = (sys.executable, "-m")
