@@ -15,6 +15,8 @@ from cleanroom.bootstrap import configure_logs, open_home
 from cleanroom.domain.errors import CleanroomError
 
 _SECRET = "CLEANROOM_SECRET_"
+_METRICS_TOKEN = "CLEANROOM_METRICS_TOKEN"
+_SHORTEST_TOKEN = 16
 
 
 @click.command()
@@ -27,13 +29,17 @@ def main(home: Path, database_url: str | None, host: str, port: int, threads: in
     """Answers HTTP for the clean room at HOME."""
     for name in [name for name in os.environ if name.startswith(_SECRET)]:
         del os.environ[name]  # partners' secrets are the executor's alone
+    metrics_token = os.environ.pop(_METRICS_TOKEN, "") or None
     configure_logs()
+    if metrics_token is not None and len(metrics_token) < _SHORTEST_TOKEN:
+        click.echo(f"metrics.token_short: {_METRICS_TOKEN} must have {_SHORTEST_TOKEN} characters or more.", err=True)
+        sys.exit(4)
     try:
         open_home(home, database_url).close()  # what is wrong with the home is said before the port is taken
     except CleanroomError as error:
         click.echo(f"{error.code}: {error.message}", err=True)
         sys.exit(4)
-    settings = ApiSettings(most_waiting=threads - 3)
+    settings = ApiSettings(most_waiting=threads - 3, metrics_token=metrics_token)
     serve(lambda: create_app(open_home(home, database_url), settings), Address(host, port), threads=threads)
 
 

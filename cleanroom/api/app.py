@@ -10,6 +10,7 @@ from flask import Flask, Response
 
 from cleanroom import __version__
 from cleanroom.api import authentication, requests
+from cleanroom.api import metrics as measures
 from cleanroom.api.agreements import agreements
 from cleanroom.api.audit import audit
 from cleanroom.api.collaborations import collaborations
@@ -44,6 +45,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     app.extensions[EXTENSION] = Door(home, settings, threading.BoundedSemaphore(settings.most_waiting))
     app.register_error_handler(CleanroomError, _answer)
     requests.install(app)
+    measures.install(app)
     authentication.install(app)
     api = ProblemApi(app, spec_kwargs=_specification())
     for name, schema in document_schemas().items():
@@ -60,6 +62,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
         me,
         people,
         tokens,
+        measures.metrics,
     ):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)

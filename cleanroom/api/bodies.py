@@ -54,7 +54,9 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]
     def arguments(self, schema: type[ma.Schema], **options: Any) -> Callable[[View], View]:
         return cast(Callable[[View], View], super().arguments(schema, **options))
 
-    def response(self, status: int, schema: type[ma.Schema] | None = None, **options: Any) -> Callable[[View], View]:
+    def response(
+        self, status: int, schema: type[ma.Schema] | dict[str, str] | None = None, **options: Any
+    ) -> Callable[[View], View]:
         return cast(Callable[[View], View], super().response(status, schema, **options))
 
     def alt_response(self, status: int, **options: Any) -> Callable[[View], View]:

@@ -43,7 +43,7 @@ class Access:
     ownership: Ownership = Ownership.NONE
 
 
-PUBLIC = frozenset({"health.alive", "health.ready", "pages.docs", "api-docs.openapi_json", "static"})
+PUBLIC = frozenset({"health.alive", "health.ready", "metrics.scrape", "pages.docs", "api-docs.openapi_json", "static"})
 
 _ANYONE = frozenset(Role)
 _ADMINS = frozenset({Role.ADMIN})

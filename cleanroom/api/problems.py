@@ -99,6 +99,7 @@ def status_of(error: CleanroomError) -> int:
 
 def problem_response(status: int, code: str, detail: str, **members: Any) -> Response:
     """The problem as a response; `members` are extension members of RFC 9457, section 3.2."""
+    g.problem_code = code
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

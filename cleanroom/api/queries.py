@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+import structlog
 from flask import Response, request
 from werkzeug.exceptions import NotAcceptable
 
@@ -49,6 +50,7 @@ def submit(body: dict[str, Any], collaboration: str) -> Any:
     key = idempotency_key(request.headers)
     asked = _request(collaboration, body)
     record = home().broker.submit(asked, key)
+    structlog.contextvars.bind_contextvars(query=record.id)
     replayed = {} if record.id == asked.id else {"Idempotency-Replayed": "true"}
     if record.state is QueryState.REJECTED:
         return _rejected(record, replayed)
@@ -134,6 +136,7 @@ def _record(query: str) -> QueryRecord:
     record = home().drawers.queries.get(QueryId(query))
     if record is None:
         raise unknown("query")
+    structlog.contextvars.bind_contextvars(query=record.id)
     return record
 
 

@@ -19,7 +19,7 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_OTHER_MEDIA = frozenset({None, "queries.result", "pages.docs", "static"})
+_OTHER_MEDIA = frozenset({None, "queries.result", "metrics.scrape", "pages.docs", "static"})
 
 
 def install(app: Flask) -> None:

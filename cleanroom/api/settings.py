@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """Limits of the server. `most_waiting` requests may wait for their query at a time; others are answered at once."""
+    """Limits of the server. `most_waiting` requests may wait for their query at a time; others are answered at once.
+
+    `metrics_token` opens /metrics, and nothing else; None: nobody may look.
+    """
 
     body_limit_bytes: int = 256 * 1024
     wait_limit_s: int = 60
@@ -16,3 +19,4 @@ class ApiSettings:
     heartbeat_limit_s: float = 30.0
     page_size: int = 50
     replay_limit_s: float = 5.0
+    metrics_token: str | None = field(default=None, repr=False)

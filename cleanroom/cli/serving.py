@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -17,15 +18,28 @@ from cleanroom.cli.options import home_option, opened
 from cleanroom.storage.sealing import seal
 
 SECRETS = "CLEANROOM_SECRET_"
+METRICS_TOKEN = "CLEANROOM_METRICS_TOKEN"
 _READY_S = 60.0
 _ENDING_S = 10.0
 """What a process gets to end in, beyond the grace of its queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many requests are answered at once, how many processes run queries, and what those get at the end."""
+
+    threads: int = 16
+    executors: int = 1
+    grace_s: float = 10.0
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one."
+)
+@click.option(
+    "--threads", default=16, show_default=True, type=click.IntRange(4, 256), help="Requests that are answered at once."
 )
 @click.option(
     "--executors", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that run queries."
@@ -38,7 +52,7 @@ _ENDING_S = 10.0
     help="What running queries get at the end.",
 )
 @home_option
-def serve(host: str, port: int, executors: int, grace_s: float, home: Path) -> None:
+def serve(host: str, port: int, threads: int, executors: int, grace_s: float, home: Path) -> None:
     """Run the HTTP server and its executors until Ctrl-C or SIGTERM."""
     seal()  # this environment holds the executors' secrets too
     with opened(home):
@@ -46,8 +60,8 @@ def serve(host: str, port: int, executors: int, grace_s: float, home: Path) -> N
     port = usable_port(host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    both = children(home, host, port, os.environ, executors=executors, grace_s=grace_s)
-    family = Family(both, grace_s=grace_s + _ENDING_S)
+    sizes = Sizes(threads, executors, grace_s)
+    family = Family(children(home, host, port, os.environ, sizes), grace_s=grace_s + _ENDING_S)
     try:
         family.start()
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -64,15 +78,15 @@ def serve(host: str, port: int, executors: int, grace_s: float, home: Path) -> N
         family.stop()
 
 
-def children(
-    home: Path, host: str, port: int, environment: Mapping[str, str], *, executors: int, grace_s: float
-) -> tuple[Child, ...]:
-    """The processes. Only the executors' environment holds connection secrets."""
+def children(home: Path, host: str, port: int, environment: Mapping[str, str], sizes: Sizes) -> tuple[Child, ...]:
+    """The processes. Only the executors' environment holds connection secrets, only the server's the metrics token."""
     shared = {**environment, "CLEANROOM_HOME": str(home.resolve())}
     public = {name: value for name, value in shared.items() if not name.startswith(SECRETS)}
-    http = (sys.executable, "-m", "cleanroom.api", "--host", host, "--port", str(port))
-    work = (sys.executable, "-m", "cleanroom.executor", "--grace-s", str(grace_s))
-    workers = (Child(f"executor {number}", work, shared) for number in range(1, executors + 1))
+    private = {name: value for name, value in shared.items() if name != METRICS_TOKEN}
+    address = ("--host", host, "--port", str(port))
+    http = (sys.executable, "-m", "cleanroom.api", *address, "--threads", str(sizes.threads))
+    work = (sys.executable, "-m", "cleanroom.executor", "--grace-s", str(sizes.grace_s))
+    workers = (Child(f"executor {number}", work, private) for number in range(1, sizes.executors + 1))
     return (Child("HTTP server", http, public), *workers)
 
 

@@ -121,7 +121,8 @@ class Executor:
         watch = Watch(record, self._ports, self._settings.lease_s, self._killing.is_set)
         deadline_s = self._settings.deadline_s
         try:
-            execute(record, self._ports, self._pool, self._verified, watch, deadline_s=deadline_s)
+            with structlog.contextvars.bound_contextvars(query=record.id):
+                execute(record, self._ports, self._pool, self._verified, watch, deadline_s=deadline_s)
         finally:
             self._ports.queue.forget(record.id)
 

@@ -80,7 +80,8 @@ class Log:
             _undo(connection)
             if isinstance(error, LogError):
                 raise
-            structlog.get_logger().error("log.unwritable", error=type(error).__name__, detail=str(error))
+            cause = type(getattr(error, "orig", error)).__name__  # its text may hold what was to be written
+            structlog.get_logger().error("log.unwritable", error=type(error).__name__, cause=cause)
             raise LogError("The audit log cannot be written.", "log.unwritable") from error
 
     def record(self, event: Event) -> LoggedEvent:

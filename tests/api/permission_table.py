@@ -176,7 +176,7 @@ def _closing() -> list[str]:
         f"- {Holds.SEEN.value}: 404 then, for where a query or an event belongs is nobody else's to learn.",
         f"- {Holds.PARTNER.value}: a role in a collaboration alone is 403.",
     ]
-    return ["Where a role must hold:", "", *places, "", "No token is asked for: " + _public() + "."]
+    return ["Where a role must hold:", "", *places, "", "No partner's token is asked for: " + _public() + "."]
 
 
 def _public() -> str:
