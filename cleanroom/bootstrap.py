@@ -17,10 +17,12 @@ from cleanroom.broker import Broker
 from cleanroom.documents import from_document, to_document
 from cleanroom.domain.errors import Conflict, OperationError
 from cleanroom.domain.ports import Clock
+from cleanroom.identity import Identities
 from cleanroom.store.database import Database
 from cleanroom.store.executors import Executors
 from cleanroom.store.history import DocumentHistory
 from cleanroom.store.idempotency import IdempotencyKeys
+from cleanroom.store.issuers import Issuers
 from cleanroom.store.keys import create_key, load_key
 from cleanroom.store.log import Log
 from cleanroom.store.master_keys import MasterKeys
@@ -58,6 +60,7 @@ class Drawers:
     results: Results
     partners: Partners
     people: People
+    issuers: Issuers
     executors: Executors
     idempotency: IdempotencyKeys
     quotas: Quotas
@@ -76,6 +79,7 @@ class Home:
     drawers: Drawers
     keys: SigningKey
     broker: Broker
+    identities: Identities
     clock: Clock
 
     def close(self) -> None:
@@ -184,6 +188,7 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
         queue=Queue(database, log, clock),
         partners=partners,
         people=People(database, log, partners),
+        issuers=Issuers(database, log, partners),
         tokens=Tokens(database, log, clock),
         executors=Executors(database),
         idempotency=IdempotencyKeys(database),
@@ -193,7 +198,8 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
         master_keys=master_keys,
         log=log,
     )
-    return Home(path, database, drawers, key, Broker(policies, queries, clock), clock)
+    identities = Identities(drawers.issuers.get, clock)
+    return Home(path, database, drawers, key, Broker(policies, queries, clock), identities, clock)
 
 
 def _url(path: Path, database_url: str | None) -> str:

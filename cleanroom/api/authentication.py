@@ -11,6 +11,7 @@ from cleanroom.domain.errors import NotAuthenticated
 from cleanroom.domain.people import Credential
 
 _LONGEST_TOKEN = 256
+_DOTS_OF_A_JWT = 2
 
 
 def install(app: Flask) -> None:
@@ -32,6 +33,10 @@ def _authenticated() -> Credential:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("Send your token as Authorization: Bearer <token>.")
+    if token.isascii() and token.count(".") == _DOTS_OF_A_JWT:
+        vouched = home().identities.authenticate(token)
+        home().drawers.people.require_active(vouched.principal)
+        return vouched
     if not token.isascii() or len(token) > _LONGEST_TOKEN:
         raise NotAuthenticated("This token is not known here.", "auth.token_unknown")
     return home().drawers.tokens.authenticate(token)

@@ -9,7 +9,19 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import configure_logs
-from cleanroom.cli import agreements, asking, auditing, homes, planning, policies, quotas, serving, versions
+from cleanroom.cli import (
+    agreements,
+    asking,
+    auditing,
+    homes,
+    issuers,
+    people,
+    planning,
+    policies,
+    quotas,
+    serving,
+    versions,
+)
 from cleanroom.cli.failures import Exit, exit_code, tell
 
 
@@ -35,6 +47,11 @@ def cleanroom(context: click.Context, home: Path) -> None:
 
 cleanroom.add_command(homes.init)
 cleanroom.add_command(homes.token)
+homes.token.add_command(people.list_tokens)
+homes.token.add_command(people.revoke_token)
+cleanroom.add_command(people.partner)
+cleanroom.add_command(people.principal)
+cleanroom.add_command(issuers.issuer)
 cleanroom.add_command(planning.plan)
 cleanroom.add_command(planning.apply)
 cleanroom.add_command(policies.check)

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import click
 
-from cleanroom.bootstrap import Home, init_home
+from cleanroom.bootstrap import init_home
 from cleanroom.cli.options import database_url, home_option, opened, output_option
+from cleanroom.cli.people import partner_name, places_option
 from cleanroom.cli.showing import print_json
-from cleanroom.domain.identifiers import RESOURCE_NAME, PartnerName
+from cleanroom.domain.identifiers import RESOURCE_NAME, CollaborationName, PartnerName
 from cleanroom.domain.query import Role
 
 
-def _partner(_context: click.Context, _parameter: click.Parameter, value: str) -> PartnerName:
-    if not RESOURCE_NAME.match(value):
-        raise click.BadParameter("a partner's name is of lower-case letters, digits, - and _, a letter first.")
-    return PartnerName(value)
-
-
 @click.command()
-@click.option("--partner", default="operator", show_default=True, callback=_partner, help="Whose admin the token is.")
+@click.option(
+    "--partner", default="operator", show_default=True, callback=partner_name, help="Whose admin the token is."
+)
 @home_option
 @output_option
 def init(partner: PartnerName, home: Path, output: str) -> None:
     """Make home, database and keys; print the first admin token, once."""
     made = init_home(home, database_url())
     try:
-        text, principal = _issue(made, partner, (Role.ADMIN,), name=None, replace=False)
+        with made.database.begin() as transaction:
+            text, principal = made.drawers.tokens.create(transaction, partner, (Role.ADMIN,), at=made.clock.now())
     finally:
         made.close()
     if output == "json":
-        print_json({"home": str(home), "token": text, "principal": principal})
+        print_json({"home": str(home), "token": text, "principal": principal.id})
         return
     click.echo(f"A clean room is ready in {home}.")
     click.echo(f"Admin token of {partner}, shown this once:")
@@ -44,35 +43,51 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--partner", required=True, callback=_partner, help="For whom the holder acts.")
+@click.option("--partner", required=True, callback=partner_name, help="For whom the holder acts.")
 @click.option(
     "--role", "roles", required=True, multiple=True, type=click.Choice([r.value for r in Role]), help="May be repeated."
+)
+@places_option
+@click.option(
+    "--expires-days",
+    type=click.IntRange(0, 3660),
+    default=90,
+    show_default=True,
+    help="When it ends; 0: never.",
 )
 @click.option("--name", help="Name the holder; events in the log carry it.")
 @click.option("--replace", is_flag=True, help="Revoke the tokens that the holder of this name had.")
 @home_option
 @output_option
 def create(
-    partner: PartnerName, roles: tuple[str, ...], name: str | None, *, replace: bool, home: Path, output: str
+    partner: PartnerName,
+    roles: tuple[str, ...],
+    collaborations: tuple[CollaborationName, ...],
+    expires_days: int,
+    name: str | None,
+    *,
+    replace: bool,
+    home: Path,
+    output: str,
 ) -> None:
-    """Print a new token, once."""
+    """Print a new token, once. Partner and holder are made where there are none, and the holder is granted the roles."""
     if name is not None and not RESOURCE_NAME.match(name):
         raise click.BadParameter(
             "a name is of lower-case letters, digits, - and _, a letter first.", param_hint="--name"
         )
-    with opened(home) as open_home:
-        text, principal = _issue(open_home, partner, tuple(Role(role) for role in roles), name=name, replace=replace)
+    with opened(home) as room, room.database.begin() as transaction:
+        now = room.clock.now()
+        text, principal = room.drawers.tokens.create(
+            transaction,
+            partner,
+            [Role(role) for role in roles],
+            at=now,
+            name=name,
+            collaborations=collaborations,
+            expires_at=now + datetime.timedelta(days=expires_days) if expires_days else None,
+            replace=replace,
+        )
     if output == "json":
-        print_json({"token": text, "principal": principal, "roles": sorted(roles)})
+        print_json({"token": text, "principal": principal.id, "roles": sorted(roles)})
     else:
         click.echo(text)
-
-
-def _issue(
-    home: Home, partner: PartnerName, roles: tuple[Role, ...], *, name: str | None, replace: bool
-) -> tuple[str, str]:
-    with home.database.begin() as transaction:
-        text, principal = home.drawers.tokens.create(
-            transaction, partner, roles, at=home.clock.now(), name=name, replace=replace
-        )
-    return text, principal.id

@@ -41,6 +41,20 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who says who somebody is, for one partner (OpenID Connect). `url` is exactly what its tokens say in `iss`.
+
+    `roles_claim` names the claim whose texts `role_map` turns into grants.
+    """
+
+    url: str
+    partner: PartnerName
+    audience: str
+    roles_claim: str
+    role_map: tuple[tuple[str, Grant], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """What a caller showed: for whom it stands, and until when. `token`: the id of a token of this house, None of an issuer's."""
 

@@ -48,6 +48,11 @@ class Partners:
         """The partner, made now where there was none."""
         return _found(transaction, name) or self.add(transaction, name, at=at)
 
+    def suspended(self, connection: Connection, name: PartnerName) -> bool:
+        """Whether nobody acts for the partner: where there is none, too."""
+        found = _found(connection, name)
+        return found is None or found.suspended_at is not None
+
     def suspend(self, transaction: Connection, name: PartnerName, *, at: datetime.datetime) -> bool:
         """Nobody acts for the partner; False where that was so. Logged: partner.suspended. NotFound: no such partner."""
         return self._set(transaction, name, at, EventKind.PARTNER_SUSPENDED)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from cleanroom.domain.errors import Conflict, NotFound
+from cleanroom.domain.errors import Conflict, NotAuthenticated, NotFound
 from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId
 from cleanroom.domain.people import Grants, Person
@@ -136,6 +136,16 @@ class People:
             data={"holder": about.id, "partner": about.partner, **data},
         )
         self._log.append(transaction, event)
+
+    def require_active(self, caller: Principal) -> None:
+        """NotAuthenticated where the caller's partner is suspended, or it is itself disabled here."""
+        with self._database.read() as connection:
+            found = person(connection, caller.id)
+            suspended = self._partners.suspended(connection, caller.partner)
+        if suspended:
+            raise NotAuthenticated("Your partner is suspended here; ask the operator.", "auth.partner_suspended")
+        if found is not None and found.disabled_at is not None:
+            raise NotAuthenticated("This principal is disabled; ask your partner's admin.", "auth.principal_disabled")
 
 
 def person(connection: Connection, name: PrincipalId) -> Person | None:

@@ -265,6 +265,17 @@ master_key = Table(
     Column("since", UtcDateTime, nullable=False),
 )
 
+oidc_issuer = Table(
+    "oidc_issuer",
+    metadata,
+    Column("url", String(512), primary_key=True),
+    Column("partner", String(63), ForeignKey("partner.name"), nullable=False),
+    Column("audience", String(255), nullable=False),
+    Column("roles_claim", String(128), nullable=False),
+    Column("role_map", JSON, nullable=False),  # [[what the claim says, [role, collaboration or null]], …]
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 token = Table(
     "token",
     metadata,
