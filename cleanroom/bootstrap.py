@@ -18,6 +18,7 @@ from cleanroom.documents import from_document, to_document
 from cleanroom.domain.errors import Conflict, OperationError
 from cleanroom.domain.ports import Clock
 from cleanroom.identity import Identities
+from cleanroom.store.collaborations import Collaborations
 from cleanroom.store.database import Database
 from cleanroom.store.executors import Executors
 from cleanroom.store.history import DocumentHistory
@@ -54,6 +55,7 @@ class Drawers:
 
     policies: PolicyBook
     history: DocumentHistory
+    collaborations: Collaborations
     roots: AdmittedRoots
     queries: Queries
     queue: Queue
@@ -183,6 +185,7 @@ def _wire(path: Path, database: Database, key: SigningKey) -> Home:
     drawers = Drawers(
         policies=policies,
         history=DocumentHistory(database, from_document),
+        collaborations=Collaborations(database, log, policies),
         roots=AdmittedRoots(database, log),
         queries=queries,
         queue=Queue(database, log, clock),

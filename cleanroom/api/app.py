@@ -13,10 +13,12 @@ from cleanroom.api import authentication, requests
 from cleanroom.api import metrics as measures
 from cleanroom.api.agreements import agreements
 from cleanroom.api.audit import audit
+from cleanroom.api.changes import changes
 from cleanroom.api.collaborations import collaborations
 from cleanroom.api.context import EXTENSION, Door
 from cleanroom.api.documents import document_schemas, documents
 from cleanroom.api.health import health
+from cleanroom.api.invitations import invitations
 from cleanroom.api.pages import pages
 from cleanroom.api.people import me, people
 from cleanroom.api.permissions import ACCESS, PUBLIC
@@ -53,6 +55,8 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
     for blueprint in (
         queries,
         collaborations,
+        changes,
+        invitations,
         agreements,
         documents,
         versions,

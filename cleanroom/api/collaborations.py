@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cleanroom.api.bodies import StrictBlueprint
+from cleanroom.api.change_views import agreement_view
 from cleanroom.api.context import home, principal
 from cleanroom.api.permissions import unknown
 from cleanroom.api.schemas.catalog import Catalog, CollaborationList, CollaborationSchema
-from cleanroom.api.views import collaboration_view, datasets_view
+from cleanroom.api.views import datasets_view
 from cleanroom.domain.identifiers import CollaborationName
 from cleanroom.domain.policy import Policy
 
@@ -21,15 +22,18 @@ collaborations = StrictBlueprint(
 @collaborations.response(200, CollaborationList)
 def listing() -> dict[str, Any]:
     """The collaborations that the caller's partner is a member of and the caller has a role in, by name."""
-    mine = home().drawers.policies.collaborations(principal().partner)
-    return {"collaborations": [collaboration_view(c) for c in mine if principal().roles_in(c.name)]}
+    mine = home().drawers.collaborations.agreements(principal().partner)
+    return {"collaborations": [agreement_view(a) for a in mine if principal().roles_in(a.collaboration.name)]}
 
 
 @collaborations.route("/<collaboration>")
 @collaborations.response(200, CollaborationSchema)
 def read(collaboration: str) -> dict[str, Any]:
-    """One collaboration and its members."""
-    return collaboration_view(_policy(collaboration).collaboration)
+    """One collaboration, its members and whom they invited."""
+    found = home().drawers.collaborations.agreement(CollaborationName(collaboration))
+    if found is None:
+        raise unknown("collaboration")
+    return agreement_view(found)
 
 
 @collaborations.route("/<collaboration>/datasets")

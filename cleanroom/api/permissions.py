@@ -13,10 +13,11 @@ from typing import assert_never
 
 from cleanroom.bootstrap import Home
 from cleanroom.domain.errors import NotFound, NotPermitted
-from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId, owner_of
+from cleanroom.domain.identifiers import ChangeId, CollaborationName, DatasetName, PartnerName, QueryId, owner_of
 from cleanroom.domain.people import in_reach, may_give, principal_id
 from cleanroom.domain.policy import Ability, Collaboration
 from cleanroom.domain.query import Grant, Principal, QueryRecord, QueryState, Role
+from cleanroom.rules.consent import voters
 
 
 class Ownership(Enum):
@@ -32,6 +33,9 @@ class Ownership(Enum):
     QUERY_RUNNER = auto()
     QUERY_RECEIVER = auto()
     PRINCIPAL = auto()  # whose principal it is
+    INVITED = auto()  # the partner that the invitation names
+    CHANGE_VOTER = auto()  # a member that the change is for to decide
+    CHANGE_PROPOSER = auto()
     TOKEN = auto()  # the caller's own, or one that it could have made as an admin
 
 
@@ -50,6 +54,7 @@ _ADMINS = frozenset({Role.ADMIN})
 _ASKING = frozenset({Role.ANALYST})
 _OWNING = frozenset({Role.DATA_OWNER})
 _SEEING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.AUDITOR})
+_GOVERNING = frozenset({Role.ADMIN, Role.DATA_OWNER, Role.AUDITOR})
 _REVIEWING = frozenset({Role.AUDITOR, Role.DATA_OWNER})
 _OWNERS_SIDE = frozenset({Role.DATA_OWNER, Role.ADMIN, Role.AUDITOR})  # a rule's row filter is for these eyes alone
 
@@ -63,6 +68,17 @@ ACCESS: Mapping[str, Access] = {
     "collaborations.listing": Access(_ANYONE),
     "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
     "collaborations.datasets": Access(_ANYONE, Ownership.MEMBER),
+    "changes.create": Access(_ADMINS, Ownership.PARTNER),
+    "changes.leave": Access(_ADMINS, Ownership.MEMBER),
+    "changes.listing": Access(_GOVERNING, Ownership.MEMBER),
+    "changes.propose": Access(_ADMINS, Ownership.MEMBER),
+    "changes.read": Access(_GOVERNING, Ownership.MEMBER),
+    "changes.approve": Access(_ADMINS, Ownership.CHANGE_VOTER),
+    "changes.reject": Access(_ADMINS, Ownership.CHANGE_VOTER),
+    "changes.withdraw": Access(_ADMINS, Ownership.CHANGE_PROPOSER),
+    "invitations.listing": Access(_ADMINS),
+    "invitations.accept": Access(_ADMINS, Ownership.INVITED),
+    "invitations.decline": Access(_ADMINS, Ownership.INVITED),
     "agreements.effective": Access(_ANYONE, Ownership.MEMBER),
     "agreements.readiness": Access(_ANYONE, Ownership.MEMBER),
     "documents.put_connection": Access(_OWNING, Ownership.PARTNER),  # the document names its partner: the caller's
@@ -103,18 +119,26 @@ class Standing(StrEnum):
     OWNER = "owner"
 
 
-def standings(principal: Principal, record: QueryRecord) -> frozenset[Standing]:
+def receives_in(home: Home, partner: PartnerName) -> frozenset[CollaborationName]:
+    """Where the partner may receive results as of now: whoever left fetches nothing any more."""
+    mine = home.drawers.policies.collaborations(partner)
+    return frozenset(c.name for c in mine if c.can(partner, Ability.RECEIVE_RESULTS))
+
+
+def standings(
+    principal: Principal, record: QueryRecord, receiving: frozenset[CollaborationName]
+) -> frozenset[Standing]:
     """What the caller is to the query, by its partner and its roles; empty: it must not learn that there is one.
 
     Analysts stand where their partner asked or receives, data owners where their partner's data is asked of, auditors
-    in both. Whoever only receives has nothing to see before there is a result.
+    in both. Whoever only receives has nothing to see before there is a result. `receiving`: `receives_in` of its partner.
     """
     roles = principal.roles_in(record.collaboration)
     asks = bool(roles & {Role.ANALYST, Role.AUDITOR})
     owns = bool(roles & {Role.DATA_OWNER, Role.AUDITOR})
     runner = asks and record.principal.partner == principal.partner
     owner = owns and any(owner_of(d) == principal.partner for d in record.datasets)
-    receives = asks and principal.partner in record.receivers
+    receives = asks and principal.partner in record.receivers and record.collaboration in receiving
     receiver = receives and (runner or owner or record.state is QueryState.SUCCEEDED)
     held = {Standing.RUNNER: runner, Standing.OWNER: owner, Standing.RECEIVER: receiver}
     return frozenset(standing for standing, holds in held.items() if holds)
@@ -151,6 +175,11 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
             _query(home, principal, names["query"], frozenset({Standing.RUNNER}))
         case Ownership.QUERY_RECEIVER:
             _query(home, principal, names["query"], frozenset({Standing.RECEIVER}))
+        case Ownership.INVITED:
+            _invited(home, access, principal, names["invitation"])
+        case Ownership.CHANGE_VOTER | Ownership.CHANGE_PROPOSER:
+            _hold(access, principal, CollaborationName(names["collaboration"]))
+            _change(home, access.ownership, principal.partner, names)
         case Ownership.PRINCIPAL:
             if home.drawers.people.get(principal_id(principal.partner, names["principal_name"])) is None:
                 raise unknown("principal")
@@ -189,6 +218,22 @@ def _member(home: Home, partner: PartnerName, name: str) -> Collaboration:
     return found
 
 
+def _invited(home: Home, access: Access, principal: Principal, invitation: str) -> None:
+    found = home.drawers.collaborations.invitation(ChangeId(invitation), principal.partner)
+    if found is None or not access.roles & principal.roles_in(found.request.collaboration):
+        raise unknown("invitation")
+
+
+def _change(home: Home, ownership: Ownership, partner: PartnerName, names: Mapping[str, str]) -> None:
+    collaboration = _member(home, partner, names["collaboration"])
+    found = home.drawers.collaborations.change(collaboration.name, ChangeId(names["change"]))
+    if found is None:
+        raise unknown("change")
+    proposes = found.proposer.partner == partner
+    if not (proposes if ownership is Ownership.CHANGE_PROPOSER else partner in voters(collaboration, found.change)):
+        raise NotPermitted("You may see this change, but this is for others to do.")
+
+
 def _owner(partner: PartnerName, dataset: str) -> None:
     if owner_of(DatasetName(dataset)) != partner:
         raise unknown("dataset")
@@ -204,7 +249,7 @@ def _token(home: Home, principal: Principal, token: str) -> None:
 
 def _query(home: Home, principal: Principal, query: str, needed: frozenset[Standing]) -> None:
     record = home.drawers.queries.get(QueryId(query))
-    held = standings(principal, record) if record else frozenset()
+    held = standings(principal, record, receives_in(home, principal.partner)) if record else frozenset()
     if not held:
         raise unknown("query")
     if not held & needed:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotAcceptable
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import door, home, principal
 from cleanroom.api.idempotency import idempotency_key
-from cleanroom.api.permissions import standings, unknown
+from cleanroom.api.permissions import receives_in, standings, unknown
 from cleanroom.api.preferences import Wait, preferred_wait
 from cleanroom.api.problems import problem_response
 from cleanroom.api.results import WRITERS, read_result
@@ -73,7 +73,9 @@ def listing(page: dict[str, Any]) -> dict[str, Any]:
     """The queries that the caller may see, newest first. A page may be shorter than its limit."""
     wanted = {"limit": door().settings.page_size, **page}
     found = home().drawers.queries.page(principal().partner, **wanted)
-    visible = [_view(r) for r in found.records if standings(principal(), r)]
+    receiving = receives_in(home(), principal().partner)
+    held = [(r, standings(principal(), r, receiving)) for r in found.records]
+    visible = [query_view(r, standing) for r, standing in held if standing]
     return {"queries": visible, "next_cursor": found.next_cursor}
 
 
@@ -141,7 +143,7 @@ def _record(query: str) -> QueryRecord:
 
 
 def _view(record: QueryRecord) -> dict[str, Any]:
-    return query_view(record, standings(principal(), record))
+    return query_view(record, standings(principal(), record, receives_in(home(), principal().partner)))
 
 
 def _headers(record: QueryRecord, wait: Wait | None) -> dict[str, str]:

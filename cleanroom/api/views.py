@@ -9,7 +9,7 @@ from typing import Any
 from cleanroom.api.permissions import Standing
 from cleanroom.domain.finding import Notice, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName
-from cleanroom.domain.policy import AnalysisRule, Collaboration, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
+from cleanroom.domain.policy import AnalysisRule, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
 from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryState
 from cleanroom.rules import approve
 from cleanroom.rules.notices import notices
@@ -59,11 +59,6 @@ def check_view(verdict: Verdict) -> dict[str, Any]:
         "notices": [_notice_view(notice) for notice in notices(plan)] if plan else [],
         "costs": [],
     }
-
-
-def collaboration_view(collaboration: Collaboration) -> dict[str, Any]:
-    members = [{"partner": m.partner, "abilities": sorted(m.abilities)} for m in collaboration.members]
-    return {"name": collaboration.name, "description": collaboration.description, "members": members}
 
 
 def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from cleanroom.domain.identifiers import ChangeId, CollaborationName, PartnerName
+from cleanroom.domain.identifiers import ChangeId, CollaborationName, PartnerName, PrincipalId
 from cleanroom.domain.policy import Ability, Collaboration
 from cleanroom.domain.query import Principal
 
 MOST_MEMBERS = 50
 MOST_OPEN_CHANGES = 100
+MOST_COLLABORATIONS = 100  # of one partner's that it makes more of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Vote:
     """What one partner said of a change. `lapsed_at`: since then it counts no more: its partner left, or voted anew."""
 
     partner: PartnerName
-    principal: str
+    principal: PrincipalId
     approves: bool
     at: datetime.datetime
     lapsed_at: datetime.datetime | None = None

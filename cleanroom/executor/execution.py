@@ -154,7 +154,8 @@ def _release(
     released = events.released(record, answer, ports.clock.now())
     sealed = ports.seal(record.id, answer.result, released.at)
     if not ports.queue.succeed(record.id, sealed, answer.row_count, released):
-        _log.warning("query.not_ours", query=record.id)
+        watch()
+        raise Cancelled("Somebody asked to stop it at the last moment, or it is somebody else's by now.")
 
 
 def datasets_of(plan: ExecutablePlan) -> tuple[DatasetName, ...]:

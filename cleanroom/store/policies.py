@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy import Connection as Transaction
@@ -26,7 +27,9 @@ from cleanroom.domain.policy import (
 )
 from cleanroom.domain.query import Principal
 from cleanroom.store import versions
+from cleanroom.store.consequences import follow, removed_by_operator
 from cleanroom.store.database import Database
+from cleanroom.store.departures import Act
 from cleanroom.store.log import Log
 from cleanroom.store.roots import AdmittedRoots
 from cleanroom.store.schema import document, document_current
@@ -63,22 +66,57 @@ class PolicyBook:
         """The document is current, and its event in the log; False, and nothing written, where it already was.
 
         The event is made here (kind by document, `data`: name, version, digest, and `rolled_back_to`: the version whose
-        words these are). `author` None is the operator.
+        words these are). `author` None is the operator. Of a collaboration, what follows has followed: who is no
+        member any more has left, changes that no longer fit are superseded.
         """
+        before = self._before(transaction, value)
+        if self.put(transaction, value, author=author, at=at, rolled_back_to=rolled_back_to) is None:
+            return False
+        if isinstance(value, Collaboration) and before is not None:
+            removed_by_operator(self._act(transaction, author, at), before[0], value)
+            follow(self._act(transaction, author, at), before[0], value)
+        return True
+
+    def put(
+        self,
+        transaction: Transaction,
+        value: Document,
+        *,
+        author: Principal | None,
+        at: datetime.datetime,
+        rolled_back_to: int | None = None,
+    ) -> int | None:
+        """As `write`, but nothing follows; the number of the new version, None where there is none."""
         key = key_of(value)
         body = versions.body_of(self._encode(value))
         current = transaction.execute(_current(*_named(key))).first()
         if current is not None and self._says(current.body, value):
-            return False
+            return None
         number = versions.insert_version(transaction, value, body, author=author, at=at)
         versions.point_to(transaction, key, number, new=current is None)
         self._log.append(transaction, versions.written(value, number, body, author=author, at=at, again=rolled_back_to))
-        return True
+        return number
 
     def remove(
         self, transaction: Transaction, key: DocumentKey, *, author: Principal | None, at: datetime.datetime
     ) -> bool:
-        """The document holds no more (its versions stay readable by number); False where there was none."""
+        """The document holds no more (its versions stay readable by number); False where there was none.
+
+        Where it is a collaboration, all its members have left.
+        """
+        before = self.standing(transaction, key.name) if key.kind == "collaboration" else None
+        if not self.drop(transaction, key, author=author, at=at):
+            return False
+        if before is not None:
+            nobody = replace(before[0], members=())
+            removed_by_operator(self._act(transaction, author, at), before[0], nobody)
+            follow(self._act(transaction, author, at), before[0], nobody)
+        return True
+
+    def drop(
+        self, transaction: Transaction, key: DocumentKey, *, author: Principal | None, at: datetime.datetime
+    ) -> bool:
+        """As `remove`, but nothing follows."""
         current = transaction.execute(_current(*_named(key))).first()
         if current is None:
             return False
@@ -91,6 +129,15 @@ class PolicyBook:
         """The number of the document's current version, as the transaction sees it; None where none holds."""
         mine = (document_current.c.kind == key.kind, document_current.c.name == key.name)
         return transaction.execute(select(document_current.c.version).where(*mine)).scalar_one_or_none()
+
+    def standing(self, transaction: Transaction, name: str) -> tuple[Collaboration, int] | None:
+        """The collaboration as it stands within the transaction, and its version."""
+        row = transaction.execute(_current(*_named(DocumentKey("collaboration", name)))).first()
+        return None if row is None else (cast(Collaboration, self._decode(row.body)), row.version)
+
+    def is_taken(self, transaction: Transaction, key: DocumentKey) -> bool:
+        """Whether there is, or ever was, a document of that name."""
+        return transaction.execute(select(document.c.version).where(*_named(key)).limit(1)).first() is not None
 
     def policy(self, collaboration: CollaborationName, versions: Mapping[str, int] | None = None) -> Policy | None:
         """What holds now, or what held under exactly these versions; None where there is no such collaboration.
@@ -145,6 +192,16 @@ class PolicyBook:
             return None
         value = self._decode(row.body)
         return DocumentVersion(key, row.version, value, row.author, row.written_at, row.digest)
+
+    def _act(self, transaction: Transaction, author: Principal | None, at: datetime.datetime) -> Act:
+        return Act(transaction, self._log, self, author, at)
+
+    def _before(self, transaction: Transaction, value: Document) -> tuple[Collaboration, int] | None:
+        """What stands of a collaboration that is written; None of one that this version cannot read: writing is the way out."""
+        try:
+            return self.standing(transaction, value.name) if isinstance(value, Collaboration) else None
+        except OperationError:
+            return None
 
     def _says(self, body: str, value: Document) -> bool:
         try:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, insert, or_, select, update
 
-from cleanroom.domain.errors import InvalidInput, Problem
+from cleanroom.domain.errors import Conflict, InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId
 from cleanroom.domain.query import RELEASED_STATES, IdempotencyKey, Principal, QueryRecord, QueryState
 from cleanroom.store.database import Database
 from cleanroom.store.idempotency import keep, query_under
 from cleanroom.store.log import Log
+from cleanroom.store.membership import has_departed
 from cleanroom.store.query_rows import record_of, row_of, sights_of
 from cleanroom.store.quotas import count_request, require_room
 from cleanroom.store.schema import queries, query_sight
@@ -64,7 +65,8 @@ class Queries:
     def submit(self, record: QueryRecord, event: Event, key: IdempotencyKey | None = None) -> QueryRecord:
         """The query that stands: this one, stored with the event that announces it; or the one that stands under the key.
 
-        Writers wait for one another, so that what is looked up first still holds as it is written.
+        Writers wait for one another, so that what is looked up first still holds as it is written. Conflict
+        "collaboration.moved" where its runner or an owner left since it was judged: what stops a leaver's queries missed it.
         """
         who, at = record.principal, record.submitted_at
         with self._database.begin() as connection:
@@ -73,6 +75,8 @@ class Queries:
                 if found is not None:
                     return _get(connection, found)
             require_room(connection, who.partner, at, queued=record.state is QueryState.QUEUED)
+            if has_departed(connection, record):
+                raise Conflict("A member left while the query was judged; ask again.", "collaboration.moved")
             logged = self._log.append(connection, event)
             connection.execute(insert(queries), row_of(record, logged.number))
             connection.execute(insert(query_sight), sights_of(record))
@@ -103,7 +107,7 @@ class Queries:
 
         InvalidInput where the cursor is none of ours.
         """
-        wanted = [] if cursor is None else [queries.c.position < _position(cursor)]
+        wanted = [] if cursor is None else [queries.c.position < position_of(cursor)]
         wanted += [] if state is None else [queries.c.state == state.value]
         wanted += [] if collaboration is None else [queries.c.collaboration == collaboration]
         rows = select(queries).where(*_seen(seen_by), *wanted).order_by(queries.c.position.desc()).limit(limit + 1)
@@ -131,17 +135,20 @@ class Queries:
         None: it has ended already, or there is no such query.
         """
         with self._database.begin() as connection:
-            values = {"state": QueryState.CANCELLED.value, "cancel_requested": True, "finished_at": event.at}
-            if _move(connection, query, QueryState.QUEUED, values):
-                self._log.append(connection, event)
-                return QueryState.CANCELLED
-            running = (queries.c.id == query, queries.c.state == QueryState.RUNNING.value)
-            asked = connection.execute(select(queries.c.cancel_requested).where(*running)).scalar_one_or_none()
-            if asked is False and _move(connection, query, QueryState.RUNNING, {"cancel_requested": True}):
-                self._log.append(connection, replace(event, kind=EventKind.QUERY_CANCEL_REQUESTED))
-            if asked is not None:
-                return QueryState.RUNNING
-        return None
+            return stop(connection, self._log, query, event)
+
+
+def stop(connection: Connection, log: Log, query: QueryId, event: Event) -> QueryState | None:
+    """As `Queries.request_cancel`, in the caller's own transaction."""
+    values = {"state": QueryState.CANCELLED.value, "cancel_requested": True, "finished_at": event.at}
+    if _move(connection, query, QueryState.QUEUED, values):
+        log.append(connection, event)
+        return QueryState.CANCELLED
+    running = (queries.c.id == query, queries.c.state == QueryState.RUNNING.value)
+    asked = connection.execute(select(queries.c.cancel_requested).where(*running)).scalar_one_or_none()
+    if asked is False and _move(connection, query, QueryState.RUNNING, {"cancel_requested": True}):
+        log.append(connection, replace(event, kind=EventKind.QUERY_CANCEL_REQUESTED))
+    return None if asked is None else QueryState.RUNNING
 
 
 def _get(connection: Connection, query: QueryId) -> QueryRecord:
@@ -162,7 +169,8 @@ def _seen(partner: PartnerName | None) -> tuple[ColumnElement[bool], ...]:
     return (or_(involved, received & queries.c.state.in_([state.value for state in RELEASED_STATES])),)
 
 
-def _position(cursor: str) -> int:
+def position_of(cursor: str) -> int:
+    """The place in the log where a page ended. InvalidInput where the cursor is none of ours."""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _LONGEST_CURSOR):
         problem = Problem("input.cursor", "This cursor is not one that an earlier page gave.", field="cursor")
         raise InvalidInput((problem,))

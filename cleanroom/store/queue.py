@@ -82,8 +82,9 @@ class Queue:
             return True
 
     def succeed(self, query: QueryId, result: SealedResult, row_count: int, event: Event) -> bool:
-        """State, result and event in one transaction; only where it was started under a lease of this object's own."""
-        held = self._mine(query) & queries.c.started_at.is_not(None)
+        """State, result and event in one transaction; only where it was started under a lease of this object's own, and
+        nobody asked to stop it: a member that leaves stops what would be released of its data."""
+        held = self._mine(query) & queries.c.started_at.is_not(None) & queries.c.cancel_requested.is_(False)
         values = {"state": QueryState.SUCCEEDED.value, "row_count": row_count}
         return self._end(query, event, held, values, result)
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from cleanroom.api.permissions import ACCESS, PUBLIC
-from cleanroom.domain.query import Role
+from cleanroom.domain.collaboration import ChangeState, Invite, Remove
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId
+from cleanroom.domain.query import Principal, Role, everywhere
 from cleanroom.store.tokens import TokenRecord
 from tests.api.conftest import COLLABORATION, Caller, House, connection, dataset, rule
 from tests.api.permission_table import ELSEWHERE, PAGE, PARTNERS, PLACES, ROLES, ROWS, Cell, Row, cells, page
@@ -63,8 +65,47 @@ GIVEN: Mapping[str, Callable[[House], str]] = {
 }
 """What {names} in a row stand for: made once for each row."""
 
+
+def _admin(partner: str) -> Principal:
+    return Principal(PrincipalId(f"{partner}/ada"), PartnerName(partner), everywhere(Role.ADMIN))
+
+
+def _whole_media(house: House) -> str:
+    """The collaboration with all its members, whoever left before."""
+    house.write(COLLABORATION)
+    return str(COLLABORATION["name"])
+
+
+def _removal(house: House) -> str:
+    """An open change of the whole collaboration: press wants reader out."""
+    name, change = CollaborationName(_whole_media(house)), Remove(PartnerName("reader"))
+    drawer = house.home.drawers.collaborations
+    earlier = [r for r in drawer.changes(name, state=ChangeState.OPEN).requests if r.change == change]
+    made = earlier or [drawer.propose(name, change, author=_admin("press"), at=house.home.clock.now())]
+    return made[0].id
+
+
+def _invitation(house: House) -> str:
+    """Every member wants the stranger in."""
+    drawer, at, change = (
+        house.home.drawers.collaborations,
+        house.home.clock.now(),
+        Invite(PartnerName("stranger"), frozenset()),
+    )
+    shown, _ = drawer.invitations(change.partner)
+    if shown:
+        return shown[0].request.id
+    made = drawer.propose(CollaborationName(_whole_media(house)), change, author=_admin("press"), at=at)
+    for partner in ("shop", "reader"):
+        drawer.vote(made.id, approves=True, author=_admin(partner), at=at)
+    return made.id
+
+
 EACH: Mapping[str, Callable[[House], str]] = {
     "shopper_token": _shopper_token,
+    "whole_media": _whole_media,
+    "removal": _removal,
+    "invitation": _invitation,
     "fresh": lambda _house: f"p{uuid.uuid4().hex}",
     "spare_connection": lambda house: _written(house, {**connection("shop", str(house.data)), "name": "shop-spare"}),
     "spare_dataset": lambda house: _written(house, dataset("shop.spare")),

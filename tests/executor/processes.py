@@ -56,15 +56,14 @@ def running(pid: int) -> bool:
 
 
 def children(pid: int) -> tuple[int, ...]:
-    """The process ids whose parent is `pid`, but for the tests' own database."""
+    """The process ids whose parent is `pid`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                name, _, rest = (entry / "stat").read_text().rpartition(")")
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            fields = rest.split()
-            if int(fields[1]) == pid and fields[0] != "Z" and not name.endswith("(postgres"):
+            if int(fields[1]) == pid and fields[0] != "Z":
                 found.append(int(entry.name))
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshmallow as ma
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from cleanroom.api.schemas.about import about
 
@@ -11,10 +11,18 @@ from cleanroom.api.schemas.about import about
 class MemberSchema(ma.Schema):
     partner = fields.String(required=True)
     abilities = fields.List(fields.String(), required=True)
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(["active", "invited"]),
+        metadata=about("invited: every member wants it in, and it has not answered."),
+    )
 
 
 class CollaborationSchema(ma.Schema):
+    """`version` counts what the members agreed on, from 1."""
+
     name = fields.String(required=True)
+    version = fields.Integer(required=True)
     description = fields.String(required=True)
     members = fields.List(fields.Nested(MemberSchema), required=True)
 
