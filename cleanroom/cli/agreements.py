@@ -122,6 +122,8 @@ def _dataset_rows(dataset: Json) -> Iterator[tuple[str, str]]:
     yield "who may receive", _names(dataset["receivers"])
     yield "people behind a row", f"{dataset['minimum_units']}, smaller groups: {dataset['small_groups']}"
     yield "alone", "yes" if dataset["alone"] else f"no, a join is required: {dataset['required']}"
+    if dataset["templates_only"]:
+        yield "read by", "approved templates alone"
     yield "joined on", _names(columns["join"])
     yield "grouped by", _names(_at_grain(columns["group"]))
     yield "filtered on", _names(_at_grain(columns["filter"]))

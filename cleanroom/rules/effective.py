@@ -10,6 +10,7 @@ from cleanroom.domain.identifiers import CollaborationName, DatasetName, Partner
 from cleanroom.domain.policy import (
     Ability,
     AggregateArguments,
+    Analyses,
     AnalysisRule,
     Dataset,
     DatasetColumn,
@@ -45,6 +46,7 @@ class EffectiveDataset:
     """What holds of one dataset. `askable`: the runners for whom some query of it may be approved, alone or joined.
 
     `alone`: whether it may be asked without another dataset. `expressions`: whether aggregates take conditions and arithmetic.
+    `templates_only`: approved templates alone may read it; what is listed is then what they may do.
     """
 
     name: DatasetName
@@ -57,6 +59,7 @@ class EffectiveDataset:
     small_groups: SmallGroups
     count_rows: bool
     expressions: bool
+    templates_only: bool
     functions: tuple[str, ...]
     columns: tuple[EffectiveColumn, ...]
 
@@ -183,6 +186,7 @@ def _dataset(
         rule.small_groups,
         rule.count_rows,
         rule.aggregate_arguments is AggregateArguments.EXPRESSIONS,
+        rule.analyses is Analyses.TEMPLATES,
         tuple(sorted(rule.functions)),
         tuple(_column(column, rule, join=column.name in joined) for column in dataset.columns),
     )

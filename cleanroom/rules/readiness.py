@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
-from cleanroom.domain.policy import Policy
+from cleanroom.domain.policy import Analyses, Policy
 from cleanroom.rules.contradictions import Contradiction, contradictions
 from cleanroom.rules.effective import effective, releasable
 
@@ -108,10 +108,20 @@ def _of_rule(
             blocks = one.blocks and one.datasets[0] == name
             others = tuple(other for other in one.datasets if other != name)
             yield Reason(one.code, one.message, one.by, blocks, hint=one.hint, others=others)
+    yield from _templates(policy, name)
     if asking and not _shows(policy, name):
         message = f"Nothing of {name} can come out: no row is counted, no column aggregated or grouped by."
         hint = "Write count_rows: true, or list aggregates under columns."
         yield Reason("rule.shows_nothing", message, owner_of(name), hint=hint)
+
+
+def _templates(policy: Policy, name: DatasetName) -> Iterator[Reason]:
+    owner = owner_of(name)
+    approved = any(owner in template.approvals for template in policy.templates.values())
+    if policy.rules[name].analyses is Analyses.TEMPLATES and not approved:
+        message = f"{name} may be read by approved templates alone, and its owner has approved none."
+        hint = "Its owner approves a template that reads it, or writes analyses: free."
+        yield Reason("template.none", message, owner, hint=hint)
 
 
 def _shows(policy: Policy, name: DatasetName) -> bool:

@@ -53,6 +53,7 @@ def _dataset(one: EffectiveDataset, eyes: PartnerName | None) -> dict[str, Any]:
         "small_groups": one.small_groups.value,
         "count_rows": one.count_rows and uses,
         "expressions": one.expressions,
+        "templates_only": one.templates_only,
         "functions": list(one.functions),
         "columns": _columns(one.columns if uses else ()),
     }

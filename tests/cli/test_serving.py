@@ -208,6 +208,18 @@ def test_the_executor_alone_holds_connection_secrets(server: Server) -> None:
     assert b"CLEANROOM_SECRET_RETAILER_KEY=s3same" in environments["cleanroom.executor"]
 
 
+def test_no_literal_of_a_query_is_in_the_log_of_the_server_and_its_executor(
+    server: Server, asking: Callable[..., Ran]
+) -> None:
+    answered = ANSWERED.replace("GROUP BY", "WHERE ad_format <> 'planted-6f1c' GROUP BY")
+    assert asking("--sql", answered).code == 0
+    assert asking("--sql", f"{REFUSED} WHERE notes = 'planted-6f1c'").code == 3
+    log = (server.home.parent / "log").read_text()
+    assert '"endpoint": "queries.submit"' in log
+    assert "planted-6f1c" not in log
+    assert server.token not in log
+
+
 @pytest.mark.parametrize("module", ["cleanroom.executor", "cleanroom.api"])
 def test_a_child_that_is_killed_is_started_again(server: Server, asking: Callable[..., Ran], module: str) -> None:
     before = server.children()[module]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hypothesis import given, settings
 
-from cleanroom.domain.identifiers import DatasetName, PartnerName
-from cleanroom.domain.policy import ColumnRule, JoinRule, Policy
+from cleanroom.domain.identifiers import DatasetName, PartnerName, TemplateName
+from cleanroom.domain.policy import Analyses, ColumnRule, JoinRule, Policy, Template
 from cleanroom.rules.readiness import Backing, Readiness, Reason, readiness, seen_by
 from tests.rules.agreements import (
     CUSTOMERS,
@@ -79,6 +80,16 @@ def test_what_is_not_known_is_no_reason() -> None:
 def test_what_waits_for_approval_is_told() -> None:
     waiting = Reason("template.none", "No template is approved.", SHOP)
     assert codes(POLICY, ORDERS, {ORDERS: Backing(waiting=(waiting,))}) == ["template.none"]
+
+
+def test_a_dataset_for_templates_alone_waits_for_one_that_its_owner_approved() -> None:
+    policy = with_rule(ORDERS, analyses=Analyses.TEMPLATES)
+    text = Template(TemplateName("totals"), policy.collaboration.name, PRESS, "SELECT COUNT(*) FROM shop.orders")
+    assert codes(policy, ORDERS) == ["template.none"]
+    assert codes(replace(policy, templates={text.name: text}), ORDERS) == ["template.none"]
+    approved = replace(text, approvals=frozenset({SHOP}))
+    assert codes(replace(policy, templates={text.name: approved}), ORDERS) == []
+    assert codes(with_rule(ORDERS, analyses=Analyses.FREE), ORDERS) == []
 
 
 def test_a_dataset_of_which_nothing_comes_out_is_not_ready_unless_another_shows_through_it() -> None:

@@ -33,6 +33,7 @@ class EffectiveDatasetSchema(ma.Schema):
     small_groups = fields.String(required=True)
     count_rows = fields.Boolean(required=True)
     expressions = fields.Boolean(required=True)
+    templates_only = fields.Boolean(required=True)
     functions = fields.List(fields.String(), required=True)
     columns = fields.Nested(ColumnsByUse, required=True)
 
