@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from flask import Response
 
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import home, principal
@@ -117,9 +120,11 @@ def _found(key: DocumentKey, version: int | None) -> DocumentVersion:
     return found
 
 
-def _document(key: DocumentKey, query: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+def _document(key: DocumentKey, query: dict[str, Any]) -> Response:
+    """The document in its own order, which is that of a dataset's columns: what is put back is then no change."""
     found = _found(key, query.get("version"))
-    return to_document(found.value), 200, {"ETag": etag(found.version)}
+    text = json.dumps(to_document(found.value), ensure_ascii=False)
+    return Response(text, mimetype="application/json", headers={"ETag": etag(found.version)})
 
 
 def _listing(key: DocumentKey) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from cleanroom.cli import (
     quotas,
     serving,
     versions,
+    what_if,
 )
 from cleanroom.cli.failures import Exit, exit_code, tell
 
@@ -61,6 +62,7 @@ policies.policy.add_command(agreements.readiness)
 policies.policy.add_command(versions.history)
 policies.policy.add_command(versions.show)
 policies.policy.add_command(versions.rollback)
+policies.policy.add_command(what_if.what_if)
 cleanroom.add_command(serving.serve)
 cleanroom.add_command(quotas.quota)
 cleanroom.add_command(asking.query)

@@ -8,6 +8,7 @@ import click
 
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.folders import read_checked
+from cleanroom.cli.junit import junit_xml
 from cleanroom.cli.options import dialect_option, folder_argument, output_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json
 from cleanroom.cli.verdicts import Outcome, may_lack, outcomes, shown, verdict_on
@@ -55,10 +56,13 @@ def policy() -> None:
 
 @policy.command()
 @folder_argument
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML here.")
 @output_option
-def test(folder: Path, output: str) -> None:
+def test(folder: Path, junit: Path | None, output: str) -> None:
     """Run the cases of every PolicyTest in DIR; needs no server and no data."""
     found = outcomes(read_checked(folder))
+    if junit is not None:
+        junit.write_bytes(junit_xml(found))
     failed = [outcome for outcome in found if not outcome.passed]
     if output == "json":
         print_json([_outcome_json(outcome) for outcome in found])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cleanroom.bootstrap import Home
 from cleanroom.cli.folders import problems_beside, settled_by
-from cleanroom.domain.document import DocumentKey, documents_of, folder_of
+from cleanroom.domain.document import Document, DocumentKey, documents_of, folder_of, key_of
 from cleanroom.domain.errors import InvalidInput, NotFound
+from cleanroom.domain.policy import PolicyFolder, Template
 
 
 def roll_back(home: Home, key: DocumentKey, to: int) -> int | None:
@@ -20,10 +23,19 @@ def roll_back(home: Home, key: DocumentKey, to: int) -> int | None:
         if found is None:
             raise NotFound(f"There is no version {to} of this document.")
         standing = drawers.policies.folder()
-        folder = settled_by(folder_of(found.value), standing)
+        folder = settled_by(folder_of(_agreed_now(found.value, standing)), standing)
         problems = problems_beside(folder, standing)
         if problems:
             raise InvalidInput(problems)
         (value,) = documents_of(folder)
         written = drawers.policies.write(transaction, value, author=None, at=at, rolled_back_to=to)
         return drawers.policies.current_number(transaction, key) if written else None
+
+
+def _agreed_now(value: Document, standing: PolicyFolder) -> Document:
+    """The document; a template with those approvals alone that its owners have not taken back since."""
+    if not isinstance(value, Template):
+        return value
+    now = next((t for t in standing.templates if key_of(t) == key_of(value)), None)
+    held = now.approvals if now is not None and now.asks_the_same(value) else frozenset()
+    return replace(value, approvals=value.approvals & held)
