@@ -14,14 +14,17 @@ import cleanroom.store
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding, Notice
 from cleanroom.domain.identifiers import QueryId
-from cleanroom.domain.query import Grant, Role, everywhere
+from cleanroom.domain.query import Grant, IdempotencyKey, Role, everywhere
+from cleanroom.domain.quota import Quota
 from cleanroom.store import migration
 from cleanroom.store.database import Database
+from cleanroom.store.executors import Executors
 from cleanroom.store.log import Log, Sight
 from cleanroom.store.partners import Partners
 from cleanroom.store.people import People
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
+from cleanroom.store.quotas import Quotas
 from cleanroom.store.schema import UtcDateTime, metadata
 from cleanroom.store.tokens import Tokens
 from tests.store.world import DOCUMENTS, KEY, NOON, RETAIL_MEDIA, RETAILER, Clock, happened, later, query
@@ -181,3 +184,17 @@ def test_a_schema_of_a_later_version_is_not_current(database: Database) -> None:
 def test_one_file_each_speaks_the_sql_of_one_database(word: str, file: str) -> None:
     folder = Path(cleanroom.store.__file__).parent
     assert [path.name for path in folder.rglob("*.py") if word in path.read_text()] == [file]
+
+
+def test_going_back_before_keys_and_quotas_keeps_the_queries(database: Database, log: Log, queries: Queries) -> None:
+    queries.submit(query("q1"), happened(), IdempotencyKey("k1", "sha256:a"))
+    Quotas(database, log).set(RETAILER, Quota(), NOON)
+    Executors(database).stamp("one", NOON)
+    with database.begin() as connection:
+        migration.downgrade(connection, "0005")
+    database.upgrade()
+    assert queries.submit(query("q2"), happened(), IdempotencyKey("k1", "sha256:b")).id == "q2"
+    assert [record.id for record in queries.page().records] == ["q2", "q1"]
+    assert Quotas(database, log).list() == {}
+    assert Executors(database).list() == ()
+    assert log.verify().holds
