@@ -24,6 +24,7 @@ from cleanroom.api.people import me, people
 from cleanroom.api.permissions import ACCESS, PUBLIC
 from cleanroom.api.problems import ProblemApi, answer_house_error
 from cleanroom.api.queries import queries
+from cleanroom.api.secrets import secrets
 from cleanroom.api.settings import ApiSettings
 from cleanroom.api.tokens import tokens
 from cleanroom.api.versions import versions
@@ -63,6 +64,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
         what_if,
         audit,
         health,
+        secrets,
         me,
         people,
         tokens,

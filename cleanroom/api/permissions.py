@@ -7,7 +7,7 @@ whatever is there; of queries nobody learns where they belong, so that there it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from typing import assert_never
 
@@ -16,7 +16,7 @@ from cleanroom.domain.errors import NotFound, NotPermitted
 from cleanroom.domain.identifiers import ChangeId, CollaborationName, DatasetName, PartnerName, QueryId, owner_of
 from cleanroom.domain.people import in_reach, may_give, principal_id
 from cleanroom.domain.policy import Ability, Collaboration
-from cleanroom.domain.query import Grant, Principal, QueryRecord, QueryState, Role
+from cleanroom.domain.query import RELEASED_STATES, Grant, Principal, QueryRecord, Role
 from cleanroom.rules.consent import voters
 
 
@@ -31,7 +31,8 @@ class Ownership(Enum):
     RULE_OWNER = auto()  # owner of the dataset, whatever it is to the collaboration by now
     QUERY_PARTY = auto()  # its runner, a receiver, or an owner of a dataset in it
     QUERY_RUNNER = auto()
-    QUERY_RECEIVER = auto()
+    QUERY_RUNNER_OR_OWNER = auto()
+    QUERY_RECEIVER = auto()  # and a member of the collaboration that receives, today
     PRINCIPAL = auto()  # whose principal it is
     INVITED = auto()  # the partner that the invitation names
     CHANGE_VOTER = auto()  # a member that the change is for to decide
@@ -64,6 +65,7 @@ ACCESS: Mapping[str, Access] = {
     "queries.listing": Access(_SEEING),
     "queries.read": Access(_SEEING, Ownership.QUERY_PARTY),
     "queries.result": Access(_ASKING, Ownership.QUERY_RECEIVER),
+    "queries.shred": Access(_ASKING | _OWNING, Ownership.QUERY_RUNNER_OR_OWNER),
     "queries.cancel": Access(_ASKING, Ownership.QUERY_RUNNER),
     "collaborations.listing": Access(_ANYONE),
     "collaborations.read": Access(_ANYONE, Ownership.MEMBER),
@@ -105,6 +107,9 @@ ACCESS: Mapping[str, Access] = {
     "tokens.listing": Access(_ADMINS, Ownership.PRINCIPAL),
     "tokens.create": Access(_ADMINS, Ownership.PRINCIPAL),
     "tokens.revoke": Access(_ANYONE, Ownership.TOKEN),
+    "secrets.listing": Access(_OWNING, Ownership.PARTNER),
+    "secrets.put": Access(_OWNING, Ownership.PARTNER),
+    "secrets.remove": Access(_OWNING, Ownership.PARTNER),
     "audit.events": Access(_REVIEWING),
     "audit.checkpoint": Access(_REVIEWING),
     "audit.proof": Access(_REVIEWING),
@@ -139,7 +144,7 @@ def standings(
     runner = asks and record.principal.partner == principal.partner
     owner = owns and any(owner_of(d) == principal.partner for d in record.datasets)
     receives = asks and principal.partner in record.receivers and record.collaboration in receiving
-    receiver = receives and (runner or owner or record.state is QueryState.SUCCEEDED)
+    receiver = receives and (runner or owner or record.state in RELEASED_STATES)
     held = {Standing.RUNNER: runner, Standing.OWNER: owner, Standing.RECEIVER: receiver}
     return frozenset(standing for standing, holds in held.items() if holds)
 
@@ -170,11 +175,13 @@ def admit(home: Home, principal: Principal, endpoint: str, names: Mapping[str, s
             _hold(access, principal, CollaborationName(names["collaboration"]))
             _owner(principal.partner, names["dataset"])
         case Ownership.QUERY_PARTY:
-            _query(home, principal, names["query"], frozenset(Standing))
+            _query(home, principal, access, names["query"], frozenset(Standing))
         case Ownership.QUERY_RUNNER:
-            _query(home, principal, names["query"], frozenset({Standing.RUNNER}))
+            _query(home, principal, access, names["query"], frozenset({Standing.RUNNER}))
+        case Ownership.QUERY_RUNNER_OR_OWNER:
+            _query(home, principal, access, names["query"], frozenset({Standing.RUNNER, Standing.OWNER}))
         case Ownership.QUERY_RECEIVER:
-            _query(home, principal, names["query"], frozenset({Standing.RECEIVER}))
+            _query(home, principal, access, names["query"], frozenset({Standing.RECEIVER}))
         case Ownership.INVITED:
             _invited(home, access, principal, names["invitation"])
         case Ownership.CHANGE_VOTER | Ownership.CHANGE_PROPOSER:
@@ -247,10 +254,12 @@ def _token(home: Home, principal: Principal, token: str) -> None:
         raise unknown("token")
 
 
-def _query(home: Home, principal: Principal, query: str, needed: frozenset[Standing]) -> None:
+def _query(home: Home, principal: Principal, access: Access, query: str, needed: frozenset[Standing]) -> None:
+    """The caller stands to the query as it must, by the roles that open the endpoint and not by others it has."""
     record = home.drawers.queries.get(QueryId(query))
-    held = standings(principal, record, receives_in(home, principal.partner)) if record else frozenset()
-    if not held:
+    receiving = receives_in(home, principal.partner)
+    if record is None or not standings(principal, record, receiving):
         raise unknown("query")
-    if not held & needed:
+    opening = frozenset(grant for grant in principal.grants if grant.role in access.roles)
+    if not standings(replace(principal, grants=opening), record, receiving) & needed:
         raise NotPermitted("You may see this query, but this is for others to do.")

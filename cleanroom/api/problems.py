@@ -14,6 +14,7 @@ from cleanroom.api.schemas.queries import FindingSchema
 from cleanroom.domain.errors import (
     CleanroomError,
     Conflict,
+    Gone,
     InvalidInput,
     Moved,
     NotAuthenticated,
@@ -85,6 +86,8 @@ def status_of(error: CleanroomError) -> int:
             return 404
         case Conflict():
             return 409
+        case Gone():
+            return 410
         case Moved():
             return 412
         case QuotaExceeded():

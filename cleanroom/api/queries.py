@@ -16,14 +16,14 @@ from cleanroom.api.idempotency import idempotency_key
 from cleanroom.api.permissions import receives_in, standings, unknown
 from cleanroom.api.preferences import Wait, preferred_wait
 from cleanroom.api.problems import problem_response
-from cleanroom.api.results import WRITERS, read_result
+from cleanroom.api.results import MEDIA_TYPES, streamed, written
 from cleanroom.api.schemas.queries import CheckSchema, QueryBody, QueryPage, QueryPageQuery, QuerySchema, ResultSchema
 from cleanroom.api.views import check_view, query_view
-from cleanroom.domain.errors import Conflict
+from cleanroom.domain.errors import Conflict, Gone
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.finding import shown
 from cleanroom.domain.identifiers import CollaborationName, QueryId
-from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryRequest, QueryState
+from cleanroom.domain.query import FINAL_STATES, RELEASED_STATES, QueryRecord, QueryRequest, QueryState
 
 queries = StrictBlueprint("queries", __name__, url_prefix="/v1", description="Questions and their answers.")
 
@@ -98,18 +98,25 @@ def read(query: str) -> Any:
 )
 def result(query: str) -> Response:
     """The released result, for its receivers. That it was fetched is in the audit log before the first byte leaves."""
-    media_type = request.accept_mimetypes.best_match(list(WRITERS)) if request.accept_mimetypes else next(iter(WRITERS))
+    media_type = request.accept_mimetypes.best_match(MEDIA_TYPES) if request.accept_mimetypes else MEDIA_TYPES[0]
     if media_type is None:
         raise NotAcceptable
     record = _record(query)
-    stored = home().drawers.results.open(record.id) if record.state is QueryState.SUCCEEDED else None
+    stored = home().drawers.results.open(record.id) if _has_result(record) else None
     if stored is None:
         raise _no_result(record)
-    body = WRITERS[media_type](read_result(b"".join(stored.chunks())))
+    body = written(stored.chunks(), media_type)
     home().drawers.log.record(_event(EventKind.RESULT_FETCHED, record, {"format": media_type, "digest": stored.digest}))
-    response = Response(body, content_type=f"{media_type}; charset=utf-8" if media_type == "text/csv" else media_type)
-    response.headers["Vary"] = "Accept, Authorization"
-    return response
+    return streamed(body, media_type)
+
+
+@queries.route("/queries/<query>/result", methods=["DELETE"])
+@queries.response(204, description="The result is gone, for every receiver; the query is expired.")
+def shred(query: str) -> None:
+    """The result is not kept any longer, for nobody. 409 where there is none yet or never was, 410 where it is gone."""
+    record = _record(query)
+    if not home().drawers.results.shred(record.id, _event(EventKind.RESULT_SHREDDED, record, {})):
+        raise _no_result(record)
 
 
 @queries.route("/queries/<query>:cancel", methods=["POST"])
@@ -196,7 +203,15 @@ def _event(kind: EventKind, record: QueryRecord, data: dict[str, Any]) -> Event:
     )
 
 
-def _no_result(record: QueryRecord) -> Conflict:
+def _has_result(record: QueryRecord) -> bool:
+    """There is one, and it may still be had: what is over is refused before it is shredded."""
+    kept = record.expires_at is not None and home().clock.now() < record.expires_at
+    return record.state is QueryState.SUCCEEDED and kept
+
+
+def _no_result(record: QueryRecord) -> Conflict | Gone:
+    if record.state in RELEASED_STATES:
+        return Gone("The result was kept for its time, and is gone.", "result.expired")
     if record.state in FINAL_STATES:
         return Conflict("The query ended without a result.", "result.none")
     return Conflict("The query has not ended yet.", "result.not_ready")

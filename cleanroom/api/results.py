@@ -1,17 +1,22 @@
-"""A released Arrow table → JSON, CSV, Arrow stream or Parquet. Exact: what JSON numbers cannot hold is a string."""
+"""A released result's record batches → JSON, CSV or Parquet, as they come. Exact: what JSON numbers cannot hold is a string."""
 
 from __future__ import annotations
 
 import datetime
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from flask import json
+import structlog
+from flask import Response, json
+
+from cleanroom.domain.errors import OperationError
+
+_log = structlog.get_logger("cleanroom.api")
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -38,50 +43,127 @@ _TYPE_NAMES: Mapping[pa.DataType, str] = {
 }
 
 
-def read_result(stored: bytes) -> pa.Table:
-    """The table of a stored Arrow IPC stream."""
-    with pa.ipc.open_stream(stored) as reader:
-        return reader.read_all()
+def open_result(chunks: Iterator[bytes]) -> pa.RecordBatchReader:
+    """The record batches of a stored Arrow IPC stream, each read when it is asked for. OperationError "result.damaged"."""
+    try:
+        return pa.ipc.open_stream(io.BufferedReader(_Chunks(chunks)))
+    except (pa.ArrowException, OSError):
+        raise OperationError("A stored result is not an Arrow stream.", "result.damaged") from None
 
 
-def json_bytes(table: pa.Table) -> bytes:
+def json_stream(batches: pa.RecordBatchReader) -> Iterator[bytes]:
     """`{"columns": [{"name", "type"}], "rows": [[…]]}`; see docs/http.md for how each type is written."""
-    columns = [{"name": field.name, "type": type_name(field.type)} for field in table.schema]
-    rows = [[json_value(v) for v in row] for row in _rows(table)]
-    return json.dumps({"columns": columns, "rows": rows}).encode()
+    columns = [{"name": field.name, "type": type_name(field.type)} for field in batches.schema]
+    yield f'{{"columns": {json.dumps(columns)}, "rows": ['.encode()
+    comma = ""
+    for batch in batches:
+        rows = ", ".join(json.dumps([json_value(v) for v in row]) for row in _rows(batch))
+        if rows:
+            yield f"{comma}{rows}".encode()
+            comma = ", "
+    yield b"]}"
 
 
-def csv_bytes(table: pa.Table) -> bytes:
+def csv_stream(batches: pa.RecordBatchReader) -> Iterator[bytes]:
     """RFC 4180 with a header line, UTF-8. Texts are quoted and nothing else is: NULL is an empty field, an empty text "".
 
     Texts and names that a spreadsheet would run as a formula (=, +, -, @, tab, line break first) begin with an
     apostrophe: they may come from another partner's data. Other values are written as in JSON.
     """
-    lines = (",".join(map(_csv_field, row)) for row in (table.column_names, *_rows(table)))
-    return "".join(f"{line}\r\n" for line in lines).encode()
+    yield _csv_lines([batches.schema.names])
+    for batch in batches:
+        yield _csv_lines(_rows(batch))
 
 
-def arrow_bytes(table: pa.Table) -> bytes:
-    """The Arrow IPC streaming format."""
-    out = io.BytesIO()
-    with pa.ipc.new_stream(out, table.schema) as writer:
-        writer.write_table(table)
-    return out.getvalue()
+def parquet_stream(batches: pa.RecordBatchReader) -> Iterator[bytes]:
+    """One Parquet file, a row group a batch."""
+    sink = _Sink()
+    with pq.ParquetWriter(sink, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.drained()
+    yield sink.drained()
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """One Parquet file."""
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
-
-
-WRITERS: Mapping[str, Callable[[pa.Table], bytes]] = {
-    JSON: json_bytes,
-    CSV: csv_bytes,
-    ARROW: arrow_bytes,
-    PARQUET: parquet_bytes,
+WRITERS: Mapping[str, Callable[[pa.RecordBatchReader], Iterator[bytes]] | None] = {
+    JSON: json_stream,
+    CSV: csv_stream,
+    ARROW: None,  # as it is stored
+    PARQUET: parquet_stream,
 }
+
+
+MEDIA_TYPES = list(WRITERS)
+"""What a result may be asked as; the first where nothing else is asked."""
+
+
+def written(chunks: Iterator[bytes], media_type: str) -> Iterator[bytes]:
+    """The stored stream in that form. What cannot be read fails here, where it fails at once, not with the first byte."""
+    writer = WRITERS[media_type]
+    return chunks if writer is None else writer(open_result(chunks))
+
+
+def streamed(body: Iterator[bytes], media_type: str) -> Response:
+    """An answer that is written as it is sent. A failure on the way breaks it off, so that no reader takes it for whole."""
+    content_type = f"{media_type}; charset=utf-8" if media_type == CSV else media_type
+    response = Response(_told(body), content_type=content_type)
+    response.headers["Vary"] = "Accept, Authorization"
+    return response
+
+
+def _told(body: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from body
+    except OperationError as error:
+        _log.error("result.broken_off", code=error.code)
+        raise
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks of bytes as a file that is read once, from its beginning."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = memoryview(chunk)
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+class _Sink(io.RawIOBase):
+    """A file that is written once, whose bytes are taken out as it grows."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        self._written += data
+        self._position += len(data)
+        return len(data)
+
+    def drained(self) -> bytes:
+        """What was written since."""
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
 
 
 def type_name(arrow: pa.DataType) -> str:
@@ -118,11 +200,15 @@ def _not_finite(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    return zip(*(_values(column) for column in table.columns), strict=True)
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    return zip(*(_values(column) for column in batch.columns), strict=True)
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    return "".join(f"{','.join(map(_csv_field, row))}\r\n" for row in rows).encode()
+
+
+def _values(column: pa.Array) -> list[Any]:
     values: list[Any] = column.to_pylist()
     return [None if v is None else int(v) for v in values] if column.type == _HUGEINT else values
 

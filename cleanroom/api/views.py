@@ -41,6 +41,7 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         **text,
         "findings": [shown(f) for f in record.findings] if involved else [],
         "failure": record.failure,
+        "expires_at": instant(record.expires_at) if record.expires_at and Standing.RECEIVER in held else None,
         "row_count": record.row_count if Standing.RECEIVER in held else None,
         "notices": [_notice_view(notice) for notice in record.notices],
         "links": _links(record, held),

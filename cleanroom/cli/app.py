@@ -24,6 +24,9 @@ from cleanroom.cli import (
     what_if,
 )
 from cleanroom.cli.failures import Exit, exit_code, tell
+from cleanroom.cli.keys import keys
+from cleanroom.cli.secrets import secret
+from cleanroom.cli.upgrading import upgrade
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -53,6 +56,9 @@ homes.token.add_command(people.revoke_token)
 cleanroom.add_command(people.partner)
 cleanroom.add_command(people.principal)
 cleanroom.add_command(issuers.issuer)
+cleanroom.add_command(upgrade)
+cleanroom.add_command(keys)
+cleanroom.add_command(secret)
 cleanroom.add_command(planning.plan)
 cleanroom.add_command(planning.apply)
 cleanroom.add_command(policies.check)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from cleanroom.bootstrap import Home, open_home
+from cleanroom.domain.identifiers import RESOURCE_NAME, PartnerName
 from cleanroom.sql import DIALECTS
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -25,6 +26,17 @@ def home_option(command: Command) -> Command:
         help="Where the server keeps its state.",
     )
     return option(command)
+
+
+def partner_option(command: Command) -> Command:
+    """The command takes `partner`: a partner's name."""
+    return click.option("--partner", required=True, callback=_partner, help="Whose.")(command)
+
+
+def _partner(_context: click.Context, _parameter: click.Parameter, value: str) -> PartnerName:
+    if not RESOURCE_NAME.match(value):
+        raise click.BadParameter("a partner's name is of lower-case letters, digits, - and _, a letter first.")
+    return PartnerName(value)
 
 
 def output_option(command: Command) -> Command:

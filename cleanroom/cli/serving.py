@@ -26,11 +26,13 @@ _ENDING_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many requests are answered at once, how many processes run queries, and what those get at the end."""
+    """How many requests are answered at once, how many processes run queries, what those get at the end, and how long
+    results are kept where it is said here."""
 
     threads: int = 16
     executors: int = 1
     grace_s: float = 10.0
+    retention_h: float | None = None
 
 
 @click.command()
@@ -51,8 +53,11 @@ class Sizes:
     type=click.FloatRange(0, 3600),
     help="What running queries get at the end.",
 )
+@click.option("--retention-h", type=click.FloatRange(min=0), help="How long a result is kept; 168 unless said.")
 @home_option
-def serve(host: str, port: int, threads: int, executors: int, grace_s: float, home: Path) -> None:
+def serve(
+    host: str, port: int, threads: int, executors: int, grace_s: float, retention_h: float | None, home: Path
+) -> None:
     """Run the HTTP server and its executors until Ctrl-C or SIGTERM."""
     seal()  # this environment holds the executors' secrets too
     with opened(home):
@@ -60,7 +65,7 @@ def serve(host: str, port: int, threads: int, executors: int, grace_s: float, ho
     port = usable_port(host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    sizes = Sizes(threads, executors, grace_s)
+    sizes = Sizes(threads, executors, grace_s, retention_h)
     family = Family(children(home, host, port, os.environ, sizes), grace_s=grace_s + _ENDING_S)
     try:
         family.start()
@@ -85,7 +90,8 @@ def children(home: Path, host: str, port: int, environment: Mapping[str, str], s
     private = {name: value for name, value in shared.items() if name != METRICS_TOKEN}
     address = ("--host", host, "--port", str(port))
     http = (sys.executable, "-m", "cleanroom.api", *address, "--threads", str(sizes.threads))
-    work = (sys.executable, "-m", "cleanroom.executor", "--grace-s", str(sizes.grace_s))
+    kept = () if sizes.retention_h is None else ("--retention-h", str(sizes.retention_h))
+    work = (sys.executable, "-m", "cleanroom.executor", "--grace-s", str(sizes.grace_s), *kept)
     workers = (Child(f"executor {number}", work, private) for number in range(1, sizes.executors + 1))
     return (Child("HTTP server", http, public), *workers)
 

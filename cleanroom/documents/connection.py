@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,9 +10,16 @@ from cleanroom.domain.errors import Problem
 from cleanroom.domain.events import Json
 from cleanroom.domain.identifiers import ConnectionName, PartnerName
 from cleanroom.domain.policy import Connection, ConnectionType
+from cleanroom.domain.secret_names import (
+    REFERENCE,
+    EnvironmentSecret,
+    is_named_for,
+    parse_reference,
+    rivals,
+    secret_prefix,
+)
 
 _FILES_ONLY = "write type: files with options: {root: …}, and put the data there as Parquet or CSV"
-_SECRET = re.compile(r"env:[A-Z_][A-Z0-9_]*\Z")
 
 
 class OptionsShape(Shape):
@@ -31,11 +37,14 @@ class ConnectionShape(Shape):
     )
     options = Part(OptionsShape, required=True)
     secret = Text(
-        pattern=_SECRET,
+        pattern=REFERENCE,
         form="a reference to a secret, never the secret itself",
-        hint="write env:CLEANROOM_SECRET_<PARTNER>_<NAME>",
+        hint="write store:<NAME> or env:CLEANROOM_SECRET_<PARTNER>_<NAME>",
         most=200,
-        metadata={"description": "env:CLEANROOM_SECRET_<PARTNER>_…: the name of the variable that holds it"},
+        metadata={
+            "description": "store:<name>: one that `cleanroom secret set` or PUT /v1/secrets keeps; "
+            "env:CLEANROOM_SECRET_<PARTNER>_…: the name of the variable that holds it"
+        },
     )
 
 
@@ -60,26 +69,16 @@ def write(value: Connection) -> dict[str, Json]:
     }
 
 
-def secret_prefix(partner: PartnerName) -> str:
-    """What the names of a partner's secrets begin with."""
-    return f"env:CLEANROOM_SECRET_{partner.upper().replace('-', '_')}_"
-
-
 def contradictions(value: Connection, partners: Iterable[PartnerName] = ()) -> Iterator[Problem]:
-    """A secret that is not this partner's, or that one of `partners` could claim as well.
-
-    Names are told apart by prefix alone: CLEANROOM_SECRET_A_B_KEY belongs to partner a and to partner a-b.
-    """
-    if value.secret is None:
+    """A variable that is not this partner's, or that one of `partners` could claim as well."""
+    reference = None if value.secret is None else parse_reference(value.secret)
+    if not isinstance(reference, EnvironmentSecret):
         return
-    mine = secret_prefix(value.partner)
-    if not value.secret.startswith(mine) or value.secret == mine:
+    mine = f"env:{secret_prefix(value.partner)}"
+    if not is_named_for(reference.name, value.partner):
         yield _secret_problem("is not named for its partner", f"write {mine}<NAME>")
-        return
-    for other in sorted({*partners} - {value.partner}):
-        theirs = secret_prefix(other)
-        if value.secret.startswith(theirs) and len(theirs) >= len(mine):
-            yield _secret_problem("could be another partner's as well", f"write another word after {mine}")
+    elif rivals(reference.name, value.partner, partners):
+        yield _secret_problem("could be another partner's as well", f"write another word after {mine}")
 
 
 def _secret_problem(message: str, hint: str) -> Problem:

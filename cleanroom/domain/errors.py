@@ -7,6 +7,7 @@ CleanroomError
 │   ├── NotPermitted          the role or ownership is missing
 │   ├── NotFound              not there, or not yours: the two look the same
 │   ├── Conflict              the state does not allow it now
+│   ├── Gone                  it was there, and nobody gets it any more
 │   ├── Moved                 the state is no longer the one that the caller spoke of
 │   └── QuotaExceeded         the partner has asked for as much as it may; says when to come again
 └── OperationError          the operator or an owner can fix it
@@ -72,6 +73,10 @@ class NotFound(RequestError):
 
 class Conflict(RequestError):
     code = "state.conflict"
+
+
+class Gone(RequestError):
+    code = "state.gone"
 
 
 class Moved(RequestError):

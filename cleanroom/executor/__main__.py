@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,8 +22,10 @@ from cleanroom.executor.confinement import Confinement
 from cleanroom.executor.execution import Ports
 from cleanroom.executor.loop import Executor, Settings
 from cleanroom.executor.pool import Pool, Warmth
+from cleanroom.executor.retention import Retention
 from cleanroom.executor.wire import Setup
 from cleanroom.storage.sealing import seal
+from cleanroom.store.opened_secrets import stored_secret
 from cleanroom.store.policies import PolicyBook
 
 _HEADROOM_BYTES = 512 * 1024**2  # interpreter, libraries, Arrow, and what an engine's own limit does not count
@@ -46,6 +49,12 @@ RETENTION = datetime.timedelta(days=7)
 @click.option(
     "--queue-deadline-s", type=click.FloatRange(min=1), default=3600.0, help="The longest that one query may wait."
 )
+@click.option(
+    "--retention-h",
+    type=click.FloatRange(min=0),
+    default=RETENTION / datetime.timedelta(hours=1),
+    help="How long a result is kept after its release.",
+)
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     home: Path,
     database_url: str | None,
@@ -58,6 +67,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     grace_s: float,
     lease_s: float,
     queue_deadline_s: float,
+    retention_h: float,
 ) -> None:
     """Runs the approved queries of the clean room at HOME. Options may come as CLEANROOM_EXECUTOR_<NAME> too."""
     seal()
@@ -68,7 +78,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
         opened = open_home(home.resolve(), database_url)
         try:
             settings = Settings(concurrency, deadline_s, lease_s, grace_s, queue_deadline_s)
-            run(opened, told, settings)
+            run(opened, told, settings, datetime.timedelta(hours=retention_h))
         finally:
             opened.close()
     except CleanroomError as error:
@@ -76,13 +86,16 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
         sys.exit(4)
 
 
-def run(home: Home, told: Setup, settings: Settings) -> None:
-    """Returns after SIGTERM or SIGINT, when nothing runs any more. EngineError "engine.unsafe"."""
+def run(home: Home, told: Setup, settings: Settings, retention: datetime.timedelta) -> None:
+    """Returns after SIGTERM or SIGINT, when nothing runs any more. EngineError "engine.unsafe".
+
+    `retention`: how long results are kept.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     pool = Pool(told, scratch=home.path / "scratch", warmth=Warmth(settings.concurrency))
-    Executor(ports(home, os.environ), pool, settings).run(stop)
+    Executor(ports(home, os.environ, retention), pool, settings).run(stop)
 
 
 def setup(engine: EngineLimits, deadline_s: float, result_bytes: int) -> Setup:
@@ -109,11 +122,13 @@ def ports(home: Home, environment: Mapping[str, str], retention: datetime.timede
         roots=drawers.roots.of,
         partners=lambda: partners(drawers.policies),
         secrets={name: value for name, value in environment.items() if name.startswith(_SECRET)},
+        stored_secret=partial(stored_secret, home.database, drawers.master_keys),
         seal=lambda query, body, at: drawers.results.seal(query, body, at + retention),
         clock=home.clock,
         prepare=broker.prepare,
         executors=drawers.executors,
         idempotency=drawers.idempotency,
+        retention=Retention(drawers.results),
     )
 
 

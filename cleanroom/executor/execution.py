@@ -59,8 +59,8 @@ class Ports:
     """What the executor needs of the world.
 
     `roots`: what the operator admitted for a partner's connections. `partners`: all that are known. `secrets`: names to
-    values. `seal`: the result of a query, released at that moment, sealed for as long as results are kept. `prepare`:
-    `broker.prepare`, the approved plan of a record under its pinned policy.
+    values; `stored_secret`: a partner's own of that name. `seal`: the result of a query, released at that moment, sealed
+    for as long as results are kept. `prepare`: `broker.prepare`, the approved plan of a record under its pinned policy.
     """
 
     queue: LeasedQueue
@@ -70,11 +70,13 @@ class Ports:
     roots: Callable[[PartnerName], tuple[str, ...]]
     partners: Callable[[], Collection[PartnerName]]
     secrets: Mapping[str, str]
+    stored_secret: Callable[[PartnerName, str], str | None]
     seal: Callable[[QueryId, bytes, datetime.datetime], SealedResult]
     clock: Clock
     prepare: Callable[[QueryRecord, Policy], ExecutablePlan]
     executors: ExecutorBook
     idempotency: Swept
+    retention: Swept
 
 
 class Watch:
@@ -169,7 +171,7 @@ def _pin(name: DatasetName, policy: Policy, ports: Ports) -> tuple[Source, Conne
     connection = ports.connections.connection(dataset.connection)
     if connection is None:
         raise SourceError("A dataset's connection is not there.", "source.missing")
-    secret = resolve_secret(connection, ports.secrets, ports.partners()) if connection.secret is not None else None
+    secret = resolve_secret(connection, ports.secrets, ports.stored_secret, ports.partners())
     admitted = {connection.partner: ports.roots(connection.partner)}
     connector = connectors(admitted)[connection.type]
     return connector.pin(connection, dataset, secret), connector

@@ -99,6 +99,7 @@ class Executor:
         for record in queue.overdue(now - datetime.timedelta(seconds=self._settings.queue_deadline_s)):
             queue.give_up(record.id, "queue.deadline", events.failed(record, "queue.deadline", now))
         self._ports.idempotency.sweep(now)
+        self._ports.retention.sweep(now)
 
     def _slot(self, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -73,6 +73,11 @@ class Database:
                 "The database's schema is not that of this version: run `cleanroom upgrade`.", "store.schema"
             )
 
+    def scrub(self) -> None:
+        """What was deleted lies in no file beside the database's own, where nobody reads at this moment."""
+        if self._engine.dialect.name == "sqlite":
+            sqlite.scrub(self._engine)
+
     def close(self) -> None:
         """No connection is open any more."""
         self._engine.dispose()

@@ -107,6 +107,10 @@ class Results:
                 self._log.append(connection, event)
         return done
 
+    def scrub(self) -> None:
+        """What was shredded is in none of the database's own files, where they can be helped."""
+        self._database.scrub()
+
     def _wrap(self, query: QueryId, data_key: bytes, transaction: Connection) -> WrappedKey:
         return self._keys.wrap(transaction, data_key, context(query))
 

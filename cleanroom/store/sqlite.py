@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -50,6 +51,20 @@ def code_of(failure: BaseException | None) -> str:
     """The store's code for a failure of the driver (https://www.sqlite.org/rescode.html)."""
     extended = getattr(failure, "sqlite_errorcode", 0)
     return _CODES.get(extended & 0xFF, "store.failed")
+
+
+def scrub(made: Engine) -> None:
+    """The write-ahead log is empty: what it held of pages that were overwritten since is gone. Where others are at work
+    on the database it stays for another time."""
+    with closing(made.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(_HASTY)
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.fetchall()
+        except sqlite3.OperationalError:
+            pass
+        finally:
+            cursor.execute(_PATIENT)
 
 
 def _connect(dbapi_connection: Any, _record: object) -> None:

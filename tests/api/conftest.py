@@ -17,13 +17,13 @@ from werkzeug.test import TestResponse
 
 from cleanroom.api.app import create_app
 from cleanroom.api.context import EXTENSION, Door
-from cleanroom.api.results import arrow_bytes
 from cleanroom.api.settings import ApiSettings
 from cleanroom.bootstrap import Home, init_home, open_home
 from cleanroom.documents import from_document
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
 from cleanroom.domain.query import Role
+from tests.arrow import arrow_bytes
 
 SETTINGS = ApiSettings(poll_interval_s=0.01, most_waiting=2)
 APPROVED = "SELECT region, COUNT(DISTINCT user_id) AS buyers FROM shop.customers GROUP BY region"

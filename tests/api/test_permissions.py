@@ -101,7 +101,18 @@ def _invitation(house: House) -> str:
     return made.id
 
 
+def _secret(house: House) -> str:
+    """A secret of shop's."""
+    home = house.home
+    with home.database.begin() as transaction:
+        at = home.clock.now()
+        home.drawers.secrets.write(transaction, PartnerName("shop"), "kept", "hunter2", author=None, at=at)
+    return "kept"
+
+
 EACH: Mapping[str, Callable[[House], str]] = {
+    "kept": _query,
+    "secret": _secret,
     "shopper_token": _shopper_token,
     "whole_media": _whole_media,
     "removal": _removal,

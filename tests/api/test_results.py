@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cleanroom.api.results import arrow_bytes, csv_bytes, json_bytes, parquet_bytes, read_result, type_name
+from cleanroom.api.results import CSV, JSON, PARQUET, type_name, written
+from cleanroom.domain.errors import OperationError
+from tests.arrow import arrow_bytes
 
 TABLE = pa.table(
     {
@@ -23,6 +26,21 @@ TABLE = pa.table(
         "new": pa.array([True, False, None]),
     }
 )
+
+
+def as_(form: str, table: pa.Table, batch_rows: int | None = None, chunk_bytes: int = 100) -> bytes:
+    """The table as it is written from a stored stream that comes in small chunks."""
+    stored = arrow_bytes(table, batch_rows)
+    chunks = (stored[start : start + chunk_bytes] for start in range(0, len(stored), chunk_bytes))
+    return b"".join(written(chunks, form))
+
+
+def json_bytes(table: pa.Table) -> bytes:
+    return as_(JSON, table)
+
+
+def csv_bytes(table: pa.Table) -> bytes:
+    return as_(CSV, table)
 
 
 def cell(value: Any, arrow: pa.DataType) -> Any:
@@ -95,10 +113,58 @@ def test_csv_writes_other_values_as_json_does() -> None:
     assert csv_bytes(tiny) == b'"x"\r\n0.0000000001\r\n0.0000000000\r\n'
 
 
-def test_arrow_and_parquet_come_back_equal() -> None:
+@pytest.mark.parametrize("batch_rows", [None, 1, 2])
+def test_parquet_comes_back_equal(batch_rows: int | None) -> None:
     plain = TABLE.drop_columns(["ratio"])
-    assert read_result(arrow_bytes(plain)).equals(plain)
-    assert pq.read_table(io.BytesIO(parquet_bytes(plain))).equals(plain)
+    assert pq.read_table(io.BytesIO(as_(PARQUET, plain, batch_rows))).equals(plain)
+    assert pq.read_table(io.BytesIO(as_(PARQUET, plain.slice(0, 0), batch_rows))).equals(plain.slice(0, 0))
+
+
+@pytest.mark.parametrize("form", [JSON, CSV])
+@pytest.mark.parametrize("batch_rows", [1, 2])
+def test_batches_leave_no_trace(form: str, batch_rows: int) -> None:
+    assert as_(form, TABLE, batch_rows) == as_(form, TABLE)
+
+
+@pytest.mark.parametrize("form", [JSON, CSV, PARQUET])
+def test_what_is_no_arrow_stream_fails_before_anything_is_sent(form: str) -> None:
+    for stored in (b"", b"{}", b"\xff\xff\xff\xff\x10\x00\x00\x00" + bytes(50)):
+        with pytest.raises(OperationError) as failed:
+            written(iter([stored]), form)
+        assert failed.value.code == "result.damaged"
+
+
+@pytest.mark.parametrize("form", [JSON, CSV, PARQUET])
+def test_a_failure_on_the_way_comes_through(form: str) -> None:
+    stored = arrow_bytes(pa.table({"x": list(range(10_000))}), 1000)
+
+    def broken() -> Iterator[bytes]:
+        yield stored[:40_000]
+        raise OperationError("Damaged.", "result.damaged")
+
+    body = written(broken(), form)
+    next(body)
+    with pytest.raises(OperationError) as failed:
+        list(body)
+    assert failed.value.code == "result.damaged"
+
+
+def test_one_batch_is_written_before_the_next_is_read() -> None:
+    stored = arrow_bytes(pa.table({"x": list(range(10_000))}), 1000)
+    taken = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal taken
+        for start in range(0, len(stored), 8192):
+            taken += 1
+            yield stored[start : start + 8192]
+
+    body = written(counted(), CSV)
+    next(body)
+    next(body)
+    assert taken < 4
+    assert b"".join(body).endswith(b"9999\r\n")
+    assert taken == -(-len(stored) // 8192)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import text
 
 from cleanroom import broker
-from cleanroom.api.results import arrow_bytes
 from cleanroom.domain.errors import LogError
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, QueryId
@@ -25,6 +24,7 @@ from cleanroom.executor import events
 from cleanroom.executor.pool import Pool
 from cleanroom.store.queue import Queue
 from cleanroom.store.results import result_digest
+from tests.arrow import arrow_bytes
 from tests.executor.homes import (
     BY_REGION,
     JOINED,

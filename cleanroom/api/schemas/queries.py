@@ -73,6 +73,10 @@ class QuerySchema(ma.Schema):
     failure = fields.String(allow_none=True, metadata=about("A stable code where the state is failed."))
     row_count = fields.Integer(allow_none=True, metadata=about("Rows of the result, for its receivers."))
     notices = fields.List(fields.Nested(NoticeSchema), required=True)
+    expires_at = fields.String(
+        allow_none=True,
+        metadata={"format": "date-time", **about("Until when the result is kept, for its receivers.")},
+    )
     links = fields.Nested(QueryLinks, required=True)
 
 
