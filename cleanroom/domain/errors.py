@@ -104,7 +104,7 @@ class OperationError(CleanroomError):
 
 class SourceError(OperationError):
     """Codes: source.missing, source.unreadable, source.schema_changed, source.changed, source.outside_root,
-    source.claim_broken, source.secret_missing."""
+    source.claim_broken, source.secret_missing, source.secret_unusable."""
 
     code = "source.unreadable"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cleanroom.domain.events import Event, LoggedEvent
@@ -21,13 +21,15 @@ class FileSource:
     """Files that an engine may read itself. `format` is "parquet" or "csv" (header line, comma, UTF-8).
 
     `paths` are absolute and already proven to lie within the connection's root. `snapshot` names their exact content
-    (paths, sizes, times): two sources with one snapshot hold the same rows.
+    (paths, sizes, times): two sources with one snapshot hold the same rows. `key` opens encrypted Parquet files: an AES-256
+    key in base64, that no plan, log or message holds.
     """
 
     dataset: Dataset
     format: str
     paths: tuple[str, ...]
     snapshot: str
+    key: str | None = field(default=None, repr=False)
 
 
 Source = FileSource

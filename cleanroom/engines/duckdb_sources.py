@@ -42,7 +42,7 @@ def create_view(connection: duckdb.DuckDBPyConnection, name: str, source: FileSo
         raise SourceError("A dataset has no files.", "source.missing")
     match source.format:
         case "parquet":
-            query = _parquet(connection, source)
+            query = _parquet(connection, name, source)
         case "csv":
             query = _csv(source)
         case _:
@@ -63,30 +63,38 @@ def _check_path(path: str) -> None:
         raise SourceError("A file of a dataset is missing.", "source.missing")
 
 
-def _parquet(connection: duckdb.DuckDBPyConnection, source: FileSource) -> str:
+def _parquet(connection: duckdb.DuckDBPyConnection, name: str, source: FileSource) -> str:
     columns = source.dataset.columns
-    kinds = [_parquet_types(connection, path) for path in source.paths]
+    key = None if source.key is None else _keep_key(connection, name, source.key)
+    kinds = [_parquet_types(connection, _read_parquet([path], key)) for path in source.paths]
     if any(not _fits(found.get(column.name), column.type) for found in kinds for column in columns):
         raise SourceError("A file of a dataset does not have the declared columns.", "source.schema_changed")
     # Files may differ in the types that are widened; each is read in the first one's unless told otherwise.
     uniform = all({c.name: f[c.name] for c in columns} == {c.name: kinds[0][c.name] for c in columns} for f in kinds)
-    files = source.paths if uniform else None
-    chosen = ", ".join(_typed(column, kinds[0][column.name]) for column in columns)
-    if files is not None:
-        return f"SELECT {chosen} FROM {_read_parquet(files)}"
+    if uniform:
+        chosen = ", ".join(_typed(column, kinds[0][column.name]) for column in columns)
+        return f"SELECT {chosen} FROM {_read_parquet(source.paths, key)}"
     parts = (
-        f"SELECT {', '.join(_typed(column, found[column.name]) for column in columns)} FROM {_read_parquet([path])}"
+        f"SELECT {', '.join(_typed(column, found[column.name]) for column in columns)} FROM {_read_parquet([path], key)}"
         for path, found in zip(source.paths, kinds, strict=True)
     )
     return " UNION ALL ".join(parts)
 
 
-def _read_parquet(paths: Sequence[str]) -> str:
-    return f"read_parquet([{', '.join(map(text_literal, paths))}], hive_partitioning = false, union_by_name = false)"
+def _keep_key(connection: duckdb.DuckDBPyConnection, name: str, key: str) -> str:
+    """The connection knows the key under the view's own name, by which statements refer to it."""
+    connection.execute(f"PRAGMA add_parquet_key({text_literal(name)}, {text_literal(key)})")
+    return name
 
 
-def _parquet_types(connection: duckdb.DuckDBPyConnection, path: str) -> dict[str, str]:
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {_read_parquet([path])}").fetchall()
+def _read_parquet(paths: Sequence[str], key: str | None) -> str:
+    files = ", ".join(map(text_literal, paths))
+    encrypted = "" if key is None else f", encryption_config = {{footer_key: {text_literal(key)}}}"
+    return f"read_parquet([{files}], hive_partitioning = false, union_by_name = false{encrypted})"
+
+
+def _parquet_types(connection: duckdb.DuckDBPyConnection, files: str) -> dict[str, str]:
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()
     return {row[0]: row[1] for row in rows}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import os
@@ -17,6 +18,7 @@ from cleanroom.domain.policy import Connection, Dataset
 from cleanroom.domain.ports import FileSource
 from cleanroom.storage.pattern import matches
 
+_KEY_BYTES = 32
 _FORMATS = {".parquet": "parquet", ".csv": "csv"}
 _UNNAMEABLE = re.compile(r"[*?\[\]{}\0\ud800-\udfff]")  # engines read the first as patterns; the last are no Unicode
 
@@ -30,10 +32,11 @@ class FilesConnector:
     def __init__(self, admitted: Mapping[PartnerName, tuple[str, ...]]) -> None:
         self._admitted = admitted
 
-    def pin(self, connection: Connection, dataset: Dataset, secret: str | None) -> FileSource:  # noqa: ARG002 - the port's
+    def pin(self, connection: Connection, dataset: Dataset, secret: str | None) -> FileSource:
         """The files that `dataset.source` names now, each readable, regular and within the root.
 
-        SourceError: source.outside_root, source.missing (no file), source.unreadable (no permission, not a regular file,
+        `secret` is the key under which all of them are encrypted (see `_key`). SourceError: source.secret_unusable,
+        source.outside_root, source.missing (no file), source.unreadable (no permission, not a regular file,
         not one format). No message holds a path.
         """
         root = self._root(connection, dataset)
@@ -46,7 +49,7 @@ class FilesConnector:
             raise SourceError(
                 "A file's path holds characters that engines do not read as they are.", "source.unreadable"
             )
-        return FileSource(dataset, form, texts, snapshot_of(texts))
+        return FileSource(dataset, form, texts, snapshot_of(texts), _key(secret, form))
 
     def still(self, source: FileSource) -> None:
         """Holds where the files are the very files that were pinned, unchanged. SourceError "source.changed"."""
@@ -125,6 +128,23 @@ def _identity(path: str, files: ExitStack) -> tuple[int, bytes]:
         raise SourceError("A source leads out of its root.", "source.outside_root")
     facts = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     return descriptor, b"%d:%s:%s;" % (len(os.fsencode(path)), os.fsencode(path), repr(facts).encode())
+
+
+def _key(secret: str | None, form: str) -> str | None:
+    """The secret where it is the key of encrypted Parquet files: AES-256, in base64.
+
+    Shorter keys are refused: base64 of 16 and 24 bytes is as long as a longer key is itself, and engines take it for that.
+    Other files have no key to be read with, and an owner who names one believes them encrypted.
+    """
+    if secret is None:
+        return None
+    try:
+        length = len(base64.b64decode(secret, validate=True))
+    except ValueError:
+        length = 0
+    if form != "parquet" or length != _KEY_BYTES:
+        raise SourceError("The secret of a connection is no key for these files.", "source.secret_unusable")
+    return secret
 
 
 def _format_of(paths: tuple[Path, ...]) -> str:

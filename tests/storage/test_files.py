@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -33,6 +34,34 @@ def dataset(source: str, name: str = "shop.orders") -> Dataset:
 
 def pin(root: Path, source: str) -> FileSource:
     return FilesConnector({SHOP: (str(root),)}).pin(connection(root), dataset(source), None)
+
+
+@pytest.mark.parametrize(
+    ("source", "secret"),
+    [
+        ("orders/*.parquet", "hunter2"),
+        ("orders/*.parquet", ""),
+        ("orders/*.parquet", base64.b64encode(bytes(16)).decode()),
+        ("orders/*.parquet", base64.b64encode(bytes(24)).decode()),
+        ("orders/*.parquet", base64.b64encode(bytes(33)).decode()),
+        ("orders/*.parquet", "ä" * 44),
+        ("orders/*.csv", base64.b64encode(bytes(32)).decode()),
+    ],
+)
+def test_a_secret_that_is_no_key_for_the_files_is_refused(root: Path, source: str, secret: str) -> None:
+    (root / "orders/1.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SourceError) as refused:
+        FilesConnector({SHOP: (str(root),)}).pin(connection(root), dataset(source), secret)
+    assert refused.value.code == "source.secret_unusable"
+    assert not secret or secret not in refused.value.message
+
+
+def test_a_source_of_encrypted_files_holds_its_key_and_does_not_show_it(root: Path) -> None:
+    (root / "orders/1.parquet").write_bytes(b"PARE")
+    key = base64.b64encode(bytes(range(32))).decode()
+    source = FilesConnector({SHOP: (str(root),)}).pin(connection(root), dataset("orders/*.parquet"), key)
+    assert source.key == key
+    assert key not in repr(source)
 
 
 def refusal(root: Path, source: str) -> str:
