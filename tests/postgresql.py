@@ -85,7 +85,7 @@ class Server:
             return done.fetchall() if done.description else []
 
     def start(self) -> None:
-        """The server takes connections."""
+        """The server takes connections, until the thread that called this ends."""
         options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *options]
         with self.log.open("ab") as log:

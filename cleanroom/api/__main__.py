@@ -21,11 +21,10 @@ _SHORTEST_TOKEN = 16
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), envvar="CLEANROOM_HOME", default=Path(".cleanroom"))
-@click.option("--database-url", envvar="CLEANROOM_DATABASE_URL", default=None)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option("--threads", type=click.IntRange(4, 256), default=16, help="Requests that are answered at once.")
-def main(home: Path, database_url: str | None, host: str, port: int, threads: int) -> None:
+def main(home: Path, host: str, port: int, threads: int) -> None:
     """Answers HTTP for the clean room at HOME."""
     for name in [name for name in os.environ if name.startswith(_SECRET)]:
         del os.environ[name]  # partners' secrets are the executor's alone
@@ -34,6 +33,7 @@ def main(home: Path, database_url: str | None, host: str, port: int, threads: in
     if metrics_token is not None and len(metrics_token) < _SHORTEST_TOKEN:
         click.echo(f"metrics.token_short: {_METRICS_TOKEN} must have {_SHORTEST_TOKEN} characters or more.", err=True)
         sys.exit(4)
+    database_url = os.environ.get("CLEANROOM_DATABASE_URL")  # no option: other users read command lines
     try:
         open_home(home, database_url).close()  # what is wrong with the home is said before the port is taken
     except CleanroomError as error:

@@ -19,7 +19,7 @@ from cleanroom.api.problems import problem_response
 from cleanroom.api.results import MEDIA_TYPES, streamed, written
 from cleanroom.api.schemas.queries import CheckSchema, QueryBody, QueryPage, QueryPageQuery, QuerySchema, ResultSchema
 from cleanroom.api.views import check_view, query_view
-from cleanroom.domain.errors import Conflict, Gone
+from cleanroom.domain.errors import Conflict, Gone, OperationError
 from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.finding import shown
 from cleanroom.domain.identifiers import CollaborationName, QueryId
@@ -175,7 +175,7 @@ def _rejected(record: QueryRecord, replayed: dict[str, str]) -> Response:
 
 def _await_end(record: QueryRecord, wait: Wait) -> QueryRecord:
     """The record once it has ended or the time is over. Where too many wait already, or the server is to stop, it is
-    answered as it is."""
+    answered as it is; and where the store is away, since the caller must learn the query's id."""
     if not door().waiting.acquire(blocking=False):
         return record
     try:
@@ -184,6 +184,8 @@ def _await_end(record: QueryRecord, wait: Wait) -> QueryRecord:
             if door().stopping.wait(min(door().settings.poll_interval_s, left_s)):
                 break
             record = _record(record.id)
+        return record
+    except OperationError:
         return record
     finally:
         door().waiting.release()

@@ -35,7 +35,6 @@ RETENTION = datetime.timedelta(days=7)
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), envvar="CLEANROOM_HOME", default=Path(".cleanroom"))
-@click.option("--database-url", envvar="CLEANROOM_DATABASE_URL", default=None)
 @click.option("--concurrency", type=click.IntRange(1, 64), default=2, help="Queries that run at once.")
 @click.option("--deadline-s", type=click.FloatRange(min=0.1), default=300.0, help="The longest that one query may run.")
 @click.option("--memory-mb", type=click.IntRange(64), default=2048, help="The engine's memory for one query.")
@@ -57,7 +56,6 @@ RETENTION = datetime.timedelta(days=7)
 )
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     home: Path,
-    database_url: str | None,
     concurrency: int,
     deadline_s: float,
     memory_mb: int,
@@ -72,6 +70,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Runs the approved queries of the clean room at HOME. Options may come as CLEANROOM_EXECUTOR_<NAME> too."""
     seal()
     configure_logs()
+    database_url = os.environ.get("CLEANROOM_DATABASE_URL")  # no option: other users read command lines
     engine = EngineLimits(memory_mb * 1024**2, threads, spill_mb * 1024**2)
     told = setup(engine, deadline_s, result_mb * 1024**2)
     try:

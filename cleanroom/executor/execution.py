@@ -26,6 +26,8 @@ from cleanroom.executor.wire import Answer, Job
 from cleanroom.storage import connectors, resolve_secret
 
 _log = structlog.get_logger(__name__)
+_PASSING = ("store.unavailable", "store.busy")
+_AGAIN_S = 0.5
 
 
 class LeasedQueue(QueryQueue, Protocol):
@@ -82,7 +84,8 @@ class Ports:
 class Watch:
     """Whether a running query must stop, asked often. Renews the query's lease as it goes.
 
-    `reason` tells afterwards why it said so: "cancelled", "stopping" or "lost".
+    `reason` tells afterwards why it said so: "cancelled", "stopping" or "lost". A store that is away for a moment says
+    nothing of the query, which goes on for as long as its lease lives.
     """
 
     def __init__(self, record: QueryRecord, ports: Ports, lease_s: float, stopping: Callable[[], bool]) -> None:
@@ -96,16 +99,26 @@ class Watch:
     def __call__(self) -> bool:
         if self._stopping():
             self.reason = "stopping"
-        elif self._ports.queue.cancel_requested(self._query):
+            return True
+        try:
+            self._look()
+        except OperationError:
+            if time.monotonic() - self._renewed > self._lease_s:
+                self.reason = "lost"
+        return self.reason != ""
+
+    def _look(self) -> None:
+        if self._ports.queue.cancel_requested(self._query):
             self.reason = "cancelled"
         elif time.monotonic() - self._renewed > self._lease_s / 3 and not self._renew():
             self.reason = "lost"
-        return self.reason != ""
 
     def _renew(self) -> bool:
-        self._renewed = time.monotonic()
+        began = time.monotonic()
         until = self._ports.clock.now() + datetime.timedelta(seconds=self._lease_s)
-        return self._ports.queue.renew(self._query, until)
+        holds = self._ports.queue.renew(self._query, until)
+        self._renewed = began
+        return holds
 
 
 def execute(
@@ -153,11 +166,23 @@ def _release(
     verified.add(plan.claims, sources)
     if watch():
         raise Cancelled("The query was cancelled.")
-    released = events.released(record, answer, ports.clock.now())
-    sealed = ports.seal(record.id, answer.result, released.at)
-    if not ports.queue.succeed(record.id, sealed, answer.row_count, released):
+    if not _succeed(record, ports, answer, watch):
         watch()
         raise Cancelled("Somebody asked to stop it at the last moment, or it is somebody else's by now.")
+
+
+def _succeed(record: QueryRecord, ports: Ports, answer: Answer, watch: Watch) -> bool:
+    """Whether the answer is released. It waits for a store that is away for as long as the lease lives, and does not ask
+    twice for what was done: a query ends once."""
+    while True:
+        released = events.released(record, answer, ports.clock.now())
+        try:
+            sealed = ports.seal(record.id, answer.result, released.at)
+            return ports.queue.succeed(record.id, sealed, answer.row_count, released)
+        except OperationError as error:
+            if error.code not in _PASSING or watch():
+                raise
+        time.sleep(_AGAIN_S)
 
 
 def datasets_of(plan: ExecutablePlan) -> tuple[DatasetName, ...]:

@@ -22,7 +22,7 @@ from cleanroom.audit.verification import Entry, Verification, verify
 from cleanroom.domain.errors import Conflict, LogError
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, owner_of
-from cleanroom.store.database import Database
+from cleanroom.store.database import Database, code_of
 from cleanroom.store.schema import log_entry, log_head, log_node, log_sight
 
 _HASH_BYTES = 32
@@ -80,8 +80,9 @@ class Log:
             _undo(connection)
             if isinstance(error, LogError):
                 raise
+            code = code_of(error, connection.dialect.name)
             cause = type(getattr(error, "orig", error)).__name__  # its text may hold what was to be written
-            structlog.get_logger().error("log.unwritable", error=type(error).__name__, cause=cause)
+            structlog.get_logger().error("log.unwritable", code=code, error=type(error).__name__, cause=cause)
             raise LogError("The audit log cannot be written.", "log.unwritable") from error
 
     def record(self, event: Event) -> LoggedEvent:
