@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -199,22 +199,69 @@ class Client:
         """The collaborations that the token's partner is a member of."""
         return tuple(self._get("/v1/collaborations").get("collaborations", ()))
 
+    def collaboration(self, name: str) -> dict[str, Any]:
+        """One collaboration, its members and whom they invited."""
+        return self._get(f"/v1/collaborations/{_name(name)}")
+
+    def create_collaboration(
+        self, name: str, members: Iterable[tuple[str, Iterable[str]]], description: str = ""
+    ) -> dict[str, Any]:
+        """The new collaboration; `members`: (partner, abilities), one's own partner too, all others are invited."""
+        listed = [{"partner": partner, "abilities": list(abilities)} for partner, abilities in members]
+        return self._post("/v1/collaborations", {"name": name, "description": description, "members": listed})
+
+    def leave(self, collaboration: str) -> None:
+        """The token's partner is a member no more, and its data is not there."""
+        self._post(f"/v1/collaborations/{_name(collaboration)}:leave")
+
+    def invitations(self) -> Iterator[dict[str, Any]]:
+        """What invites the token's partner, the newest first, each with the `terms` that `accept` takes."""
+        return self._pages("/v1/invitations", "invitations")
+
+    def accept(self, invitation: str, terms: str) -> dict[str, Any]:
+        """The collaboration that the partner is now a member of."""
+        return self._post(f"/v1/invitations/{_name(invitation)}:accept", {"terms": terms})
+
+    def decline(self, invitation: str) -> None:
+        """The partner does not become a member."""
+        self._post(f"/v1/invitations/{_name(invitation)}:decline")
+
+    def changes(self, collaboration: str, state: str | None = None) -> Iterator[dict[str, Any]]:
+        """What was ever proposed of the collaboration, the newest first; of one state where named."""
+        wanted = {} if state is None else {"state": state}
+        return self._pages(f"/v1/collaborations/{_name(collaboration)}/changes", "changes", **wanted)
+
+    def propose(self, collaboration: str, change: Mapping[str, Any]) -> dict[str, Any]:
+        """The change as proposed: `kind` invite or set_abilities with partner and abilities, remove with partner, describe."""
+        return self._post(f"/v1/collaborations/{_name(collaboration)}/changes", change)
+
+    def decide(self, collaboration: str, change: str, verb: str) -> dict[str, Any]:
+        """The change after approve, reject or withdraw."""
+        return self._post(f"/v1/collaborations/{_name(collaboration)}/changes/{_name(change)}:{verb}")
+
     def catalog(self, collaboration: str) -> tuple[dict[str, Any], ...]:
         """Each dataset with its columns and what the caller may do with them, as the server's Catalog schema has it."""
         return tuple(self._get(f"/v1/collaborations/{_name(collaboration)}/datasets").get("datasets", ()))
 
     def audit(self, *, page_size: int = 200) -> Iterator[dict[str, Any]]:
         """Every event of the log that the caller may see, oldest first, a page at a time."""
-        cursor: str | None = None
-        while True:
-            page = self._get("/v1/audit/events", {"limit": str(page_size), **({"cursor": cursor} if cursor else {})})
-            yield from page.get("events", ())
-            cursor = page.get("next_cursor")
-            if cursor is None:
-                return
+        return self._pages("/v1/audit/events", "events", limit=str(page_size))
 
     def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
         return _checked(self._send("GET", path, parameters=parameters))
+
+    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return _checked(self._send("POST", path, body))
+
+    def _pages(self, path: str, key: str, **wanted: str) -> Iterator[dict[str, Any]]:
+        """Everything under the key, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._get(path, {**wanted, **({"cursor": cursor} if cursor else {})})
+            yield from page.get(key, ())
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
 
     def _send(
         self,

@@ -137,12 +137,21 @@ def _spelled_otherwise(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem,
 
 
 def _rules_that_break(dataset: Dataset, folder: PolicyFolder) -> tuple[Problem, ...]:
-    """What would be wrong with the owner's rules over the dataset as it would be."""
+    """What would be wrong with the owner's rules over the dataset as it would be, and is not already: a member that they
+    name may have left."""
+    standing = next((d for d in folder.datasets if d.name == dataset.name), None)
     rules = [rule for rule in folder.rules if rule.dataset == dataset.name]
     named: dict[str, Collaboration] = {c.name: c for c in folder.collaborations}
     return tuple(
         Problem(p.code, f"The rule of {rule.collaboration} would not fit: {p.message}", hint=p.hint)
         for rule in rules
         if rule.collaboration in named
-        for p in check_rule(rule, dataset, named[rule.collaboration], (), check_row_filter)
+        for p in _new_problems(rule, dataset, standing, named[rule.collaboration])
     )
+
+
+def _new_problems(
+    rule: AnalysisRule, dataset: Dataset, standing: Dataset | None, collaboration: Collaboration
+) -> tuple[Problem, ...]:
+    known = () if standing is None else check_rule(rule, standing, collaboration, (), check_row_filter)
+    return tuple(p for p in check_rule(rule, dataset, collaboration, (), check_row_filter) if p not in known)

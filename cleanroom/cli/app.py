@@ -13,6 +13,7 @@ from cleanroom.cli import (
     agreements,
     asking,
     auditing,
+    collaborations,
     homes,
     issuers,
     people,
@@ -72,6 +73,7 @@ policies.policy.add_command(what_if.what_if)
 cleanroom.add_command(serving.serve)
 cleanroom.add_command(quotas.quota)
 cleanroom.add_command(asking.query)
+cleanroom.add_command(collaborations.collaboration)
 cleanroom.add_command(auditing.audit)
 
 

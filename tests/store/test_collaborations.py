@@ -167,6 +167,7 @@ def test_a_partner_learns_of_an_invitation_only_once_every_member_agreed(house: 
         "member.invited",
         "change.approved",
         "collaboration.written",
+        "change.applied",
         "member.joined",
     ]
 
