@@ -137,16 +137,25 @@ class Client:
         self._http.close()
 
     def submit(
-        self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 0, key: str | None = None
+        self,
+        collaboration: str,
+        sql: str | None = None,
+        *,
+        dialect: str = "duckdb",
+        wait_s: int = 0,
+        key: str | None = None,
+        template: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Query:
         """The query is with the server; it has ended if it did within `wait_s`. A refusal is a query in state rejected.
 
+        Asked is `sql`, or the `template` of that name; `parameters` are the values of its `:name`s.
         Under a `key` of an earlier submission of the same question it is that query. Without one it is a new query.
         """
         preference = {"Prefer": f"wait={wait_s}"} if wait_s else {}
         headers = {**preference, "Idempotency-Key": _string(key or str(uuid.uuid4()))}
         path = f"/v1/collaborations/{_name(collaboration)}/queries"
-        response = self._send("POST", path, {"sql": sql, "dialect": dialect}, headers)
+        response = self._send("POST", path, _asked(sql, dialect, template, parameters), headers)
         body = _object(response)
         if response.status_code == 422 and body.get("code") == "query.rejected":
             return Query(str(body.get("id", "")), "rejected", _findings(body))
@@ -166,10 +175,20 @@ class Client:
         return query
 
     def ask(
-        self, collaboration: str, sql: str, *, dialect: str = "duckdb", wait_s: int = 30, timeout_s: float = 600.0
+        self,
+        collaboration: str,
+        sql: str | None = None,
+        *,
+        dialect: str = "duckdb",
+        wait_s: int = 30,
+        timeout_s: float = 600.0,
+        template: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Query:
-        """The query, submitted and ended."""
-        query = self.submit(collaboration, sql, dialect=dialect, wait_s=wait_s)
+        """The query, submitted (as `submit` has it) and ended."""
+        query = self.submit(
+            collaboration, sql, dialect=dialect, wait_s=wait_s, template=template, parameters=parameters
+        )
         return query if query.ended else self.wait(query.id, timeout_s=timeout_s)
 
     def cancel(self, query_id: str) -> Query:
@@ -187,13 +206,35 @@ class Client:
         _checked(response, as_json=False)
         return response.content
 
-    def check(self, collaboration: str, sql: str, *, dialect: str = "duckdb") -> Check:
-        """The verdict; nothing is run and nothing is spent."""
+    def check(
+        self,
+        collaboration: str,
+        sql: str | None = None,
+        *,
+        dialect: str = "duckdb",
+        template: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Check:
+        """The verdict on what `submit` would ask; nothing is run and nothing is spent."""
         path = f"/v1/collaborations/{_name(collaboration)}/queries:check"
-        body = _checked(self._send("POST", path, {"sql": sql, "dialect": dialect}))
+        body = _checked(self._send("POST", path, _asked(sql, dialect, template, parameters)))
         datasets = tuple(str(name) for name in body.get("datasets", ()))
         columns = _columns(body.get("output_columns"))
         return Check(bool(body.get("approved")), _findings(body), datasets, columns, _notices(body))
+
+    def templates(self, collaboration: str) -> tuple[dict[str, Any], ...]:
+        """The collaboration's templates, each as the server's Template schema has it."""
+        return tuple(self._get(f"/v1/collaborations/{_name(collaboration)}/templates").get("templates", ()))
+
+    def approve_template(self, collaboration: str, template: str, version: int) -> dict[str, Any]:
+        """The template, approved by the caller's partner; ClientError template.moved where another version is current."""
+        path = f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}:approve"
+        return _checked(self._send("POST", path, {"version": version}))
+
+    def withdraw_template_approval(self, collaboration: str, template: str) -> dict[str, Any]:
+        """The template, no longer approved by the caller's partner."""
+        path = f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}:withdraw-approval"
+        return _checked(self._send("POST", path))
 
     def collaborations(self) -> tuple[dict[str, Any], ...]:
         """The collaborations that the token's partner is a member of."""
@@ -307,6 +348,12 @@ def _pauses(patience_s: float) -> Iterator[float]:
         yield min(pause_s, patience_s) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         patience_s -= pause_s
         pause_s *= 2
+
+
+def _asked(sql: str | None, dialect: str, template: str | None, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The body of a question; a template has its own dialect."""
+    text = {"sql": sql, "dialect": dialect} if template is None else {"template": template}
+    return {**text, **({"parameters": dict(parameters)} if parameters else {})}
 
 
 def _name(text: str) -> str:

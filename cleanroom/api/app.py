@@ -26,6 +26,7 @@ from cleanroom.api.problems import ProblemApi, answer_house_error
 from cleanroom.api.queries import queries
 from cleanroom.api.secrets import secrets
 from cleanroom.api.settings import ApiSettings
+from cleanroom.api.templates import templates
 from cleanroom.api.tokens import tokens
 from cleanroom.api.versions import versions
 from cleanroom.api.what_if import what_if
@@ -60,6 +61,7 @@ def create_app(home: Home, settings: ApiSettings) -> Flask:
         invitations,
         agreements,
         documents,
+        templates,
         versions,
         what_if,
         audit,

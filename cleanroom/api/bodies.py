@@ -14,6 +14,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cleanroom.domain.errors import InvalidInput, Problem, RequestError
+from cleanroom.domain.parameters import WrittenNumber
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -89,7 +90,7 @@ def parse_json(body: bytes) -> Any:
     if _depth(text) > MOST_NESTING:
         raise RequestError(f"The body nests deeper than {MOST_NESTING} levels.", "body.too_deep")
     try:
-        value = json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant, parse_float=WrittenNumber)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, position {error.colno}"
         raise RequestError(f"The body is not JSON: it breaks at {place}.", "body.not_json") from None

@@ -32,7 +32,7 @@ def write(
     if isinstance(value, Connection):
         _require_own(value)
     before = policies.current_number(transaction, key)
-    _require_unmoved(before)
+    require_unmoved(before)
     require_fits(value)
     changed = policies.write(
         transaction, value, author=principal(), at=home().clock.now(), rolled_back_to=rolled_back_to
@@ -53,7 +53,7 @@ def remove(transaction: Any, key: DocumentKey) -> None:
     found = drawers.history.at(key, partner=principal().partner)
     if found is None:
         raise unknown(key.kind)
-    _require_unmoved(found.version)
+    require_unmoved(found.version)
     resting = resting_on(found.value, drawers.policies.folder())
     if resting:
         named = ", ".join(str(other) for other in resting[:5])
@@ -70,13 +70,13 @@ def require_fits(value: Owned) -> None:
     """The document fits what stands, as far as its owner may know. Raises InvalidInput, NotPermitted or NotFound."""
     match value:
         case Connection():
-            _require(check_connection(value, partners_of(home().drawers.policies.folder())))
+            require(check_connection(value, partners_of(home().drawers.policies.folder())))
             _require_admitted(value)
         case Dataset():
             folder = home().drawers.policies.folder()
             connection = home().drawers.policies.connection(ConnectionName(value.connection))
-            _require(_spelled_otherwise(value, folder))
-            _require(check_dataset(value, connection) or _rules_that_break(value, folder))
+            require(_spelled_otherwise(value, folder))
+            require(check_dataset(value, connection) or _rules_that_break(value, folder))
         case AnalysisRule():
             _require_rule(value)
         case _ as never:
@@ -91,10 +91,10 @@ def _require_rule(value: AnalysisRule) -> None:
     if policy is None:
         raise unknown("collaboration")
     others = tuple(policy.datasets.values())  # those the members can see anyway
-    _require(check_rule(value, about, policy.collaboration, others, check_row_filter))
+    require(check_rule(value, about, policy.collaboration, others, check_row_filter))
 
 
-def _require_unmoved(current: int | None) -> None:
+def require_unmoved(current: int | None) -> None:
     """`If-Match` and `If-None-Match` (RFC 9110, 13.1) hold for the document whose current version this is; None: none holds."""
     tag = None if current is None else str(current)
     wanted, unwanted = request.if_match, request.if_none_match
@@ -105,7 +105,8 @@ def _require_unmoved(current: int | None) -> None:
         raise Moved(f"The document's current version is not the one that the request names: {now}.", "document.moved")
 
 
-def _require(problems: tuple[Problem, ...]) -> None:
+def require(problems: tuple[Problem, ...]) -> None:
+    """There is none. Raises InvalidInput with all of them."""
     if problems:
         raise InvalidInput(problems)
 

@@ -21,7 +21,7 @@ from cleanroom.domain.policy import AnalysisRule, Connection, Dataset, Template
 
 documents = StrictBlueprint("documents", __name__, url_prefix="/v1", description="What owners write down.")
 
-WRITABLE = ("Connection", "Dataset", "AnalysisRule")
+WRITABLE = ("Connection", "Dataset", "AnalysisRule", "Template")
 
 _PRECONDITIONS = [
     {
@@ -40,7 +40,7 @@ _PRECONDITIONS = [
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The number of the version, in quotes."}}
 
 
-def _takes(kind: str) -> dict[str, Any]:
+def takes(kind: str) -> dict[str, Any]:
     """The OpenAPI description of a body; `document_schemas` has the shapes it refers to."""
     schema = {"$ref": f"#/components/schemas/{kind}Document"}
     return {
@@ -59,7 +59,7 @@ def document_schemas() -> dict[str, dict[str, Any]]:
 
 
 @documents.route("/connections/<connection>", methods=["PUT"])
-@documents.doc(**_takes("Connection"))
+@documents.doc(**takes("Connection"))
 @documents.response(200, WrittenDocument, headers=ETAG)
 @documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_connection(connection: str) -> Any:
@@ -70,7 +70,7 @@ def put_connection(connection: str) -> Any:
 
 
 @documents.route("/datasets/<dataset>", methods=["PUT"])
-@documents.doc(**_takes("Dataset"))
+@documents.doc(**takes("Dataset"))
 @documents.response(200, WrittenDocument, headers=ETAG)
 @documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_dataset(dataset: str) -> Any:
@@ -81,7 +81,7 @@ def put_dataset(dataset: str) -> Any:
 
 
 @documents.route("/collaborations/<collaboration>/rules/<dataset>", methods=["PUT"])
-@documents.doc(**_takes("AnalysisRule"))
+@documents.doc(**takes("AnalysisRule"))
 @documents.response(200, WrittenDocument, headers=ETAG)
 @documents.alt_response(201, schema=WrittenDocument, description="Created", success=True, headers=ETAG)
 def put_rule(collaboration: str, dataset: str) -> Any:

@@ -54,6 +54,8 @@ _ANYONE = frozenset(Role)
 _ADMINS = frozenset({Role.ADMIN})
 _ASKING = frozenset({Role.ANALYST})
 _OWNING = frozenset({Role.DATA_OWNER})
+_WRITING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.ADMIN})
+_APPROVING = frozenset({Role.DATA_OWNER, Role.ADMIN})
 _SEEING = frozenset({Role.ANALYST, Role.DATA_OWNER, Role.AUDITOR})
 _GOVERNING = frozenset({Role.ADMIN, Role.DATA_OWNER, Role.AUDITOR})
 _REVIEWING = frozenset({Role.AUDITOR, Role.DATA_OWNER})
@@ -110,6 +112,11 @@ ACCESS: Mapping[str, Access] = {
     "secrets.listing": Access(_OWNING, Ownership.PARTNER),
     "secrets.put": Access(_OWNING, Ownership.PARTNER),
     "secrets.remove": Access(_OWNING, Ownership.PARTNER),
+    "templates.listing": Access(_ANYONE, Ownership.MEMBER),
+    "templates.read": Access(_ANYONE, Ownership.MEMBER),
+    "templates.put": Access(_WRITING, Ownership.MEMBER),  # the document names its partner: the caller's
+    "templates.approve": Access(_APPROVING, Ownership.MEMBER),  # and owner of a dataset in it
+    "templates.withdraw": Access(_APPROVING, Ownership.MEMBER),
     "audit.events": Access(_REVIEWING),
     "audit.checkpoint": Access(_REVIEWING),
     "audit.proof": Access(_REVIEWING),

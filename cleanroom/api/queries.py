@@ -24,6 +24,7 @@ from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.finding import shown
 from cleanroom.domain.identifiers import CollaborationName, QueryId
 from cleanroom.domain.query import FINAL_STATES, RELEASED_STATES, QueryRecord, QueryRequest, QueryState
+from cleanroom.sql.parameters import sent_parameters
 
 queries = StrictBlueprint("queries", __name__, url_prefix="/v1", description="Questions and their answers.")
 
@@ -135,9 +136,11 @@ def _request(collaboration: str, body: dict[str, Any]) -> QueryRequest:
         id=QueryId(uuid.uuid4().hex),
         collaboration=CollaborationName(collaboration),
         principal=principal(),
-        sql=body["sql"],
-        dialect=body["dialect"],
+        sql=body.get("sql", ""),
+        dialect=body.get("dialect", "duckdb"),
         submitted_at=home().clock.now(),
+        parameters=sent_parameters(body.get("parameters", {})),
+        template=body.get("template"),
     )
 
 

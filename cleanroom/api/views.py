@@ -9,6 +9,7 @@ from typing import Any
 from cleanroom.api.permissions import Standing
 from cleanroom.domain.finding import Notice, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName
+from cleanroom.domain.parameters import spelled
 from cleanroom.domain.policy import AnalysisRule, ColumnRule, Dataset, DatasetColumn, JoinRule, Use
 from cleanroom.domain.query import FINAL_STATES, QueryRecord, QueryState
 from cleanroom.rules import approve
@@ -31,7 +32,7 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
     """The query as someone of these standings may see it: the text for runner and owners, the size for
     receivers alone: by HAVING a runner can make the number of rows say whatever the rows say."""
     involved = bool(held & {Standing.RUNNER, Standing.OWNER})
-    text = {"sql": record.sql, "datasets": list(record.datasets)} if involved else {}
+    text = _text(record) if involved else {}
     return {
         "id": record.id,
         "state": record.state,
@@ -45,6 +46,16 @@ def query_view(record: QueryRecord, held: frozenset[Standing]) -> dict[str, Any]
         "row_count": record.row_count if Standing.RECEIVER in held else None,
         "notices": [_notice_view(notice) for notice in record.notices],
         "links": _links(record, held),
+    }
+
+
+def _text(record: QueryRecord) -> dict[str, Any]:
+    """What was asked, of what."""
+    return {
+        "sql": record.sql,
+        "parameters": spelled(record.parameters),
+        "template": record.template,
+        "datasets": list(record.datasets),
     }
 
 
@@ -78,6 +89,7 @@ def dataset_view(dataset: Dataset, rule: AnalysisRule, caller: PartnerName) -> d
         "small_groups": rule.small_groups.value,
         "count_rows": rule.count_rows and may_query,
         "functions": sorted(rule.functions),
+        "analyses": rule.analyses.value,
         "literals": None if rule.literals is None else sorted(rule.literals),
         "aggregate_arguments": rule.aggregate_arguments.value,
         "per_unit_analysis": rule.per_unit_analysis and may_query,

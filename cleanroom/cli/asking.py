@@ -10,6 +10,7 @@ import click
 
 from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.options import dialect_option
+from cleanroom.cli.parameters import given_parameters, parameters_option, template_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json, result_text
 from cleanroom.client import ARROW, CSV, JSON, PARQUET, Client, Query
 
@@ -20,6 +21,8 @@ _MEDIA_TYPES = {"csv": CSV, "json": JSON, "parquet": PARQUET, "arrow": ARROW}
 @click.option("--collaboration", required=True, metavar="C", help="Where to ask.")
 @click.option("--sql", help="One SELECT statement.")
 @click.option("--file", "sql_file", type=click.File(), help="A file with the statement, or - for standard input.")
+@template_option
+@parameters_option
 @dialect_option
 @click.option(
     "--format",
@@ -34,10 +37,12 @@ _MEDIA_TYPES = {"csv": CSV, "json": JSON, "parquet": PARQUET, "arrow": ARROW}
 @click.option(
     "--token", envvar="CLEANROOM_TOKEN", help="Who asks (better in CLEANROOM_TOKEN: others see a command line)."
 )
-def query(
+def query(  # noqa: PLR0913, PLR0917 - one parameter an option
     collaboration: str,
     sql: str | None,
     sql_file: IO[str] | None,
+    template: str | None,
+    parameters: tuple[str, ...],
     dialect: str,
     form: str,
     out: Path | None,
@@ -48,24 +53,24 @@ def query(
 
     The server and the token are read from CLEANROOM_URL and CLEANROOM_TOKEN.
     """
-    if (sql is None) == (sql_file is None):
-        raise click.UsageError("Give the statement with either --sql or --file.")
+    if [sql, sql_file, template].count(None) != 2:
+        raise click.UsageError("Give the statement with one of --sql, --file and --template.")
+    given = given_parameters(parameters)
     if not token:
         raise click.UsageError("There is no token: set CLEANROOM_TOKEN.")
-    text = sql if sql is not None else _read(sql_file)
+    text = _read(sql_file) if sql_file is not None else sql
     if form in ("parquet", "arrow") and out is None and sys.stdout.isatty():
         raise click.UsageError(f"{form} is not for a terminal: write it to a file with -o.")
     with Client(url, token) as client:
-        answered = client.ask(collaboration, text, dialect=dialect)
-        _require_success(answered, text, as_json=form == "json")
+        answered = client.ask(collaboration, text, dialect=dialect, template=template, parameters=given)
+        _require_success(answered, text or "", as_json=form == "json")
         if form == "table":
             _write(result_text(client.result(answered.id), answered.notices).encode(), out)
         else:
             _write(client.download(answered.id, _MEDIA_TYPES[form]), out)
 
 
-def _read(file: IO[str] | None) -> str:
-    assert file is not None
+def _read(file: IO[str]) -> str:
     try:
         return file.read()
     except UnicodeDecodeError:

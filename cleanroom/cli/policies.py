@@ -10,21 +10,44 @@ from cleanroom.cli.failures import Exit, Told
 from cleanroom.cli.folders import read_checked
 from cleanroom.cli.junit import junit_xml
 from cleanroom.cli.options import dialect_option, folder_argument, output_option
+from cleanroom.cli.parameters import given_parameters, parameters_option, template_option
 from cleanroom.cli.showing import finding_json, finding_lines, print_json
 from cleanroom.cli.verdicts import Outcome, may_lack, outcomes, shown, verdict_on
-from cleanroom.domain.identifiers import CollaborationName, PartnerName
+from cleanroom.domain.identifiers import CollaborationName, PartnerName, TemplateName
+from cleanroom.sql.parameters import sent_parameters
 
 
 @click.command()
 @folder_argument
 @click.option("--collaboration", required=True, metavar="C", help="Where the question is asked.")
 @click.option("--as", "partner", required=True, metavar="PARTNER", help="Who asks.")
-@click.option("--sql", required=True, help="One SELECT statement.")
+@click.option("--sql", help="One SELECT statement.")
+@template_option
+@parameters_option
 @dialect_option
 @output_option
-def check(folder: Path, collaboration: str, partner: str, sql: str, dialect: str, output: str) -> None:
-    """The verdict on one query under the rules in DIR; needs no server and no data."""
-    verdict = verdict_on(read_checked(folder), CollaborationName(collaboration), PartnerName(partner), sql, dialect)
+def check(
+    folder: Path,
+    collaboration: str,
+    partner: str,
+    sql: str | None,
+    template: str | None,
+    parameters: tuple[str, ...],
+    dialect: str,
+    output: str,
+) -> None:
+    """The verdict on one query, or one template, under the rules in DIR; needs no server and no data."""
+    if (sql is None) == (template is None):
+        raise click.UsageError("Give the statement with one of --sql and --template.")
+    verdict = verdict_on(
+        read_checked(folder),
+        CollaborationName(collaboration),
+        PartnerName(partner),
+        sql or "",
+        dialect,
+        sent_parameters(given_parameters(parameters)),
+        None if template is None else TemplateName(template),
+    )
     findings = shown(verdict)
     if output == "json":
         print_json(
@@ -43,7 +66,7 @@ def check(folder: Path, collaboration: str, partner: str, sql: str, dialect: str
     else:
         count = len(findings)
         click.echo(f"refused, for {count} reason{'' if count == 1 else 's'}:")
-        for line in finding_lines(findings, sql):
+        for line in finding_lines(findings, sql or ""):
             click.echo(line)
     if not verdict.approved:
         raise Told(Exit.REFUSED)

@@ -19,7 +19,7 @@ MOST_BYTES = 32_768  # of all texts together, as of a query
 PARAMETER_KINDS = (Kind.VARCHAR, Kind.BOOLEAN, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP)
 
 
-def sent_parameters(given: Mapping[object, object]) -> dict[str, Literal]:
+def sent_parameters(given: Mapping[str, object]) -> dict[str, Literal]:
     """The values typed as JSON has them: text VARCHAR, true BOOLEAN, whole numbers BIGINT, others as SQL reads the spelling.
 
     Raises InvalidInput with every problem, code parameter.invalid.

@@ -31,7 +31,7 @@ def refuse_placeholders(tokens: Sequence[Token]) -> Finding | None:
 
 def parameters_in(tree: exp.Expr, tokens: Sequence[Token]) -> tuple[str, ...] | Finding:
     """The name of every parameter in the tree, once; each stands in the text as a colon and the name right behind it."""
-    written = Counter(b.text for a, b in itertools.pairwise(tokens) if a.token_type is TokenType.COLON and _meet(a, b))
+    written = Counter(b.text for a, b in itertools.pairwise(tokens) if a.token_type is TokenType.COLON and _names(a, b))
     found: Counter[str] = Counter()
     for number, node in enumerate(tree.find_all(exp.Placeholder)):
         name = node.args.get("this")
@@ -51,8 +51,9 @@ def numbered(node: exp.Placeholder) -> int:
     return int(node.meta[_NUMBER])
 
 
-def _meet(one: Token, other: Token) -> bool:
-    return one.end + 1 == other.start
+def _names(colon: Token, name: Token) -> bool:
+    """Whether the name stands right behind the colon, without quotes."""
+    return colon.end + 1 == name.start and name.end - name.start + 1 == len(name.text)
 
 
 def _refused(what: str, at: Place | None = None) -> Finding:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection as Transaction
 
 from cleanroom.domain.document import Document, DocumentKey, folder_of, key_of
 from cleanroom.domain.errors import OperationError
+from cleanroom.domain.events import EventKind
 from cleanroom.domain.identifiers import CollaborationName, ConnectionName, DatasetName, PartnerName
 from cleanroom.domain.policy import (
     AnalysisRule,
@@ -85,8 +86,10 @@ class PolicyBook:
         author: Principal | None,
         at: datetime.datetime,
         rolled_back_to: int | None = None,
+        kind: EventKind | None = None,
     ) -> int | None:
-        """As `write`, but nothing follows; the number of the new version, None where there is none."""
+        """As `write`, but nothing follows; the number of the new version, None where there is none. `kind`: what its event
+        is, where that says more than that the document was written."""
         key = key_of(value)
         body = versions.body_of(self._encode(value))
         current = transaction.execute(_current(*_named(key))).first()
@@ -94,7 +97,10 @@ class PolicyBook:
             return None
         number = versions.insert_version(transaction, value, body, author=author, at=at)
         versions.point_to(transaction, key, number, new=current is None)
-        self._log.append(transaction, versions.written(value, number, body, author=author, at=at, again=rolled_back_to))
+        again = rolled_back_to
+        self._log.append(
+            transaction, versions.written(value, number, body, author=author, at=at, again=again, kind=kind)
+        )
         return number
 
     def remove(

@@ -94,10 +94,12 @@ def written(
     author: Principal | None,
     at: datetime.datetime,
     again: int | None = None,
+    kind: EventKind | None = None,
 ) -> Event:
-    """The event that a version became current; `again`: the earlier one that it was rolled back to."""
+    """The event that a version became current, `kind` where it says more than that; `again`: the earlier one that it was
+    rolled back to."""
     rolled_back: dict[str, Json] = {} if again is None else {"rolled_back_to": again}
-    return _event(_subject(value).written, value, version, at, author, digest=_digest(body), **rolled_back)
+    return _event(kind or _subject(value).written, value, version, at, author, digest=_digest(body), **rolled_back)
 
 
 def removed(value: Document, version: int, *, author: Principal | None, at: datetime.datetime) -> Event:

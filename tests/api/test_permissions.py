@@ -15,7 +15,7 @@ from cleanroom.domain.collaboration import ChangeState, Invite, Remove
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, PrincipalId
 from cleanroom.domain.query import Principal, Role, everywhere
 from cleanroom.store.tokens import TokenRecord
-from tests.api.conftest import COLLABORATION, Caller, House, connection, dataset, rule
+from tests.api.conftest import APPROVED, COLLABORATION, Caller, House, connection, dataset, rule
 from tests.api.permission_table import ELSEWHERE, PAGE, PARTNERS, PLACES, ROLES, ROWS, Cell, Row, cells, page
 
 _NAME = re.compile(r"\{(\w+)\}")
@@ -57,10 +57,21 @@ def _written(house: House, document: dict[str, Any]) -> str:
     return str(document.get("name") or document["dataset"])
 
 
+def _template(house: House) -> str:
+    """A template of shop's over its own data, approved: its first version."""
+    body = {"sql": APPROVED}
+    assert house.caller("shop", Role.DATA_OWNER).put("/v1/collaborations/media/templates/reach", body).status_code in (
+        200,
+        201,
+    )
+    return "reach"
+
+
 GIVEN: Mapping[str, Callable[[House], str]] = {
     "query": _query,
     "event": _event,
     "shopper": _shopper,
+    "template": _template,
     "folder": lambda house: str(house.data),
 }
 """What {names} in a row stand for: made once for each row."""

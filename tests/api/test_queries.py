@@ -15,9 +15,11 @@ from tests.api.conftest import APPROVED, REFUSED, House, rule
 
 STANDING = {"code": "threshold.standing", "message": "Groups of fewer than 50 people are left out."}
 PARAMETERS: list[dict[str, Any]] = [
-    {"sql": APPROVED, "parameters": {}},
     {"sql": APPROVED, "parameters": None},
+    {"sql": APPROVED, "parameters": []},
     {"sql": APPROVED, "template": "reach"},
+    {"template": "reach", "dialect": "duckdb"},
+    {"template": 5},
     {"sql": APPROVED, "dialect": "oracle"},
     {"sql": APPROVED, "dialect": None},
     {"sql": APPROVED, "unknown": 1},

@@ -80,6 +80,10 @@ class CatalogDataset(ma.Schema):
     small_groups = fields.String(required=True, metadata=about("What becomes of groups below the minimum."))
     count_rows = fields.Boolean(required=True)
     functions = fields.List(fields.String(), required=True)
+    analyses = fields.String(
+        required=True,
+        metadata=about("free: any query that the rule permits; templates: of those only approved templates."),
+    )
     literals = fields.List(
         fields.String(),
         allow_none=True,

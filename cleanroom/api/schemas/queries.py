@@ -12,25 +12,36 @@ from cleanroom.sql import DIALECTS
 
 
 class QueryBody(ma.Schema):
-    """What an analyst sends. `parameters` and `template` are names of the contract that this version refuses."""
+    """What an analyst asks: a statement or a template, and the value of each `:name` in it."""
 
-    sql = fields.String(required=True, metadata=about("One SELECT statement."))
+    sql = fields.String(metadata=about("One SELECT statement; or `template`."))
+    template = fields.String(metadata=about("The name of a template of the collaboration; or `sql`."))
     dialect = fields.String(
-        load_default="duckdb",
         validate=validate.OneOf(list(DIALECTS), error="Only these dialects are read: {choices}."),
-        metadata=about("How the statement is read; it then means here what it means there, or is refused."),
+        metadata={
+            **about("How `sql` is read; it then means here what it means there, or is refused."),
+            "default": "duckdb",
+        },
     )
-    parameters = fields.Raw(metadata=about("Not supported: sending it is an error."))
-    template = fields.Raw(metadata=about("Not supported: sending it is an error."))
+    parameters = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(allow_none=True),
+        metadata=about("Text, whole numbers, numbers, true and false, by the names in the text."),
+    )
 
     @ma.validates_schema
-    def _refuse_unsupported(self, data: dict[str, object], **_kwargs: object) -> None:
-        wrong = {n: [f"{n} is not supported by this version; leave it out."] for n in _UNSUPPORTED if n in data}
-        if wrong:
-            raise ma.ValidationError(wrong)
+    def _require_one_question(self, data: dict[str, object], **_kwargs: object) -> None:
+        if ("sql" in data) == ("template" in data):
+            raise ma.ValidationError({"sql": ["Send either sql or template."]})
+        if "template" in data and "dialect" in data:
+            raise ma.ValidationError({"dialect": ["A template has its own dialect; leave it out."]})
 
 
-_UNSUPPORTED = ("parameters", "template")
+class ParameterSchema(ma.Schema):
+    """The value of a parameter, as text."""
+
+    type = fields.String(required=True)
+    value = fields.String(required=True)
 
 
 class FindingSchema(ma.Schema):
@@ -68,6 +79,12 @@ class QuerySchema(ma.Schema):
     runner = fields.String(required=True, metadata=about("The partner that asked."))
     submitted_at = fields.String(required=True, metadata={"format": "date-time"})
     sql = fields.String(metadata=about("For the runner and the owners of the datasets."))
+    parameters = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(ParameterSchema),
+        metadata=about("With `sql`: what was asked with it."),
+    )
+    template = fields.String(allow_none=True, metadata=about("With `sql`: the template that it is the text of."))
     datasets = fields.List(fields.String())
     findings = fields.List(fields.Nested(FindingSchema), required=True)
     failure = fields.String(allow_none=True, metadata=about("A stable code where the state is failed."))
