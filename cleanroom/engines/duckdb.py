@@ -99,7 +99,8 @@ class DuckDBEngine:
             self._reader = None
         self._sources = dict(sources)
         files = [path for source in sources.values() for path in source.paths]
-        reader = open_reader(self._limits, self._folder / "spill", files)
+        encrypted = any(source.key is not None for source in sources.values())
+        reader = open_reader(self._limits, self._folder / "spill", files, encrypted=encrypted)
         try:
             for dataset, name in self._names().items():
                 create_view(reader, name, sources[dataset])

@@ -70,6 +70,23 @@ def test_an_encrypted_file_is_read_under_its_key(
     assert base64_of(KEY) not in repr(source)
 
 
+@pytest.mark.parametrize("write", [by_duckdb, by_arrow])
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [("user_id = 5", 3), ("user_id IN (SELECT viewer FROM t1)", 3), ("shop = 'a' AND user_id < 9", 15)],
+)
+def test_a_filter_over_an_encrypted_file_finds_what_it_is_to(
+    tmp_path: Path, write: Callable[[Path], None], condition: str, count: int
+) -> None:
+    source = _source(write, tmp_path / "orders.parquet", KEY)
+    reader = open_reader(LIMITS, tmp_path / "spill", source.paths, encrypted=True)
+    create_view(reader, "t0", source)
+    reader.execute("CREATE TEMP TABLE t1 AS SELECT 5::BIGINT AS viewer")
+    found = reader.execute(f"SELECT count(*) FROM t0 WHERE {condition}").fetchall()
+    reader.close()
+    assert found == [(count,)]
+
+
 @pytest.mark.parametrize(
     ("write", "key"), [(by_arrow, OTHER), (by_duckdb, OTHER), (by_arrow, None), (in_the_clear, KEY)]
 )
