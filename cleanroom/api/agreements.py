@@ -13,7 +13,7 @@ from cleanroom.domain.policy import Policy
 from cleanroom.rules.readiness import readiness as readiness_of
 from cleanroom.rules.readiness import seen_by
 from cleanroom.rules.told import effective_json, readiness_json
-from cleanroom.store.backing import backings
+from cleanroom.store.backing import backings, given_secrets
 
 agreements = StrictBlueprint(
     "agreements", __name__, url_prefix="/v1/collaborations", description="What all rules together allow."
@@ -34,7 +34,7 @@ def readiness(collaboration: str) -> dict[str, Any]:
     policy, me = _policy(collaboration), principal().partner
     folder = home().drawers.policies.folder()
     mine = [dataset.name for dataset in folder.datasets if dataset.partner == me]
-    behind = backings(folder, home().drawers.roots, lambda _reference: None)
+    behind = backings(folder, home().drawers.roots, given_secrets(home().drawers.secrets, None))
     return readiness_json(policy.collaboration.name, seen_by(me, readiness_of(policy, mine, behind)))
 
 

@@ -19,7 +19,7 @@ from cleanroom.domain.policy import Policy, PolicyFolder
 from cleanroom.rules.readiness import Backing
 from cleanroom.rules.readiness import readiness as readiness_of
 from cleanroom.rules.told import effective_json, readiness_json
-from cleanroom.store.backing import backings
+from cleanroom.store.backing import backings, given_secrets
 
 Command = TypeVar("Command", bound=Callable[..., object])
 Json = dict[str, Any]
@@ -85,12 +85,7 @@ def _documents(folder: Path | None, home: Path) -> tuple[PolicyFolder, Mapping[D
         return read_checked(folder), {}
     with opened(home) as there:
         documents = there.drawers.policies.folder()
-        return documents, backings(documents, there.drawers.roots, _given)
-
-
-def _given(reference: str) -> bool | None:
-    kind, _, name = reference.partition(":")
-    return name in os.environ if kind == "env" else None
+        return documents, backings(documents, there.drawers.roots, given_secrets(there.drawers.secrets, os.environ))
 
 
 def _policy(documents: PolicyFolder, collaboration: str) -> Policy:
