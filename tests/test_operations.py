@@ -87,7 +87,7 @@ def _end(walk: subprocess.Popen[bytes]) -> None:
 
 def test_every_shell_command_of_the_page_is_run() -> None:
     kinds = {info for info, _ in BLOCK.findall(PAGE)}
-    assert kinds <= {"sh run", "sh", "ini", "nginx", "json"}
+    assert kinds <= {"sh run", "ini", "nginx", "json"}
 
 
 def test_every_metric_of_the_page_is_there_and_every_other_is_on_it() -> None:
