@@ -13,6 +13,19 @@ from tests import postgresql as real
 from tests.fixtures import Fixture, make_fixture
 
 NewDatabase = Callable[..., str]
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked `databases` is asked of both; others have SQLite."""
+    if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("database_kind", DATABASES, indirect=True)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which database the test has: one of DATABASES."""
+    return str(getattr(request, "param", DATABASES[0]))
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +69,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
     """("sqlite" | "postgresql") → the URL of a new database of this version's schema, gone after the test;
-    `blank=True`: of no schema."""
+    `blank=True`: of no schema; `template`: a copy of that database of the PostgreSQL."""
     made: list[Callable[[], None]] = []
 
-    def make(kind: str, *, blank: bool = False) -> str:
+    def make(kind: str, *, blank: bool = False, template: str | None = None) -> str:
         if kind == "sqlite":
             path = tmp_path / f"store-{len(made)}.db"
             if not blank:
@@ -67,13 +80,20 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[New
             made.append(lambda: path.unlink(missing_ok=True))
             return f"sqlite:///{path}"
         server: real.Server = request.getfixturevalue("postgresql")
-        name = server.create("template1" if blank else request.getfixturevalue("postgresql_template"))
+        copied = template or ("template1" if blank else request.getfixturevalue("postgresql_template"))
+        name = server.create(copied)
         made.append(lambda: server.drop(name))
         return server.url(name)
 
     yield make
     for undo in made:
         undo()
+
+
+@pytest.fixture
+def home_url(database_kind: str, new_database: NewDatabase) -> str | None:
+    """Where a new home keeps its state, as CLEANROOM_DATABASE_URL says it; None: in its folder."""
+    return None if database_kind == "sqlite" else new_database(database_kind)
 
 
 def _migrate(url: str) -> None:

@@ -16,9 +16,9 @@ from tests.executor.homes import BY_REGION, MEDIA, MONSTROUS, PEOPLE, VIEWS, Roo
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+def room(tmp_path: Path, home_url: str | None) -> Iterator[Room]:
     """A room in which MONSTROUS counts for longer than any test waits."""
-    made = make_room(tmp_path)
+    made = make_room(tmp_path, url=home_url)
     made.write(PEOPLE, people(40_000))
     made.write(VIEWS, views(100_000, 40_000))
     yield made
@@ -92,7 +92,7 @@ def assert_true_and_whole(room: Room, query: str, state: QueryState, kinds: list
 def test_one_process_is_killed_while_a_query_runs(
     victims: Callable[[Server], list[int]], room: Room, tmp_path: Path
 ) -> None:
-    with serving(room.home.path, token_of(room), tmp_path / "log") as server:
+    with serving(room.home.path, token_of(room), tmp_path / "log", **room.environment) as server:
         query = ask(server, MONSTROUS)
         assert until(lambda: "query.started" in room.kinds(query))
         kill(victims(server))
@@ -108,8 +108,9 @@ def test_one_process_is_killed_while_a_query_runs(
         assert_true_and_whole(room, query, QueryState.CANCELLED, kinds)
 
 
+@pytest.mark.databases
 def test_everything_is_killed_between_approval_and_release_and_started_again(room: Room, tmp_path: Path) -> None:
-    with serving(room.home.path, token_of(room), tmp_path / "log") as server:
+    with serving(room.home.path, token_of(room), tmp_path / "log", **room.environment) as server:
         running, queued = ask(server, MONSTROUS), ""
         assert until(lambda: "query.started" in room.kinds(running))
         executor = server.children()["cleanroom.executor"]
@@ -120,7 +121,7 @@ def test_everything_is_killed_between_approval_and_release_and_started_again(roo
     assert room.home.drawers.log.verify().holds
     assert room.query(running).state is QueryState.RUNNING
     assert room.query(queued).state is QueryState.QUEUED
-    with serving(room.home.path, server.token, tmp_path / "log") as again:
+    with serving(room.home.path, server.token, tmp_path / "log", **room.environment) as again:
         assert until(lambda: state_over_http(again, queued) == "succeeded", timeout_s=60)
         assert until(lambda: state_over_http(again, running) == "failed", timeout_s=60)
     assert room.query(running).failure == "execution.interrupted"

@@ -24,6 +24,7 @@ from cleanroom.domain.events import Event, EventKind
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, QueryId
 from cleanroom.domain.query import Role
 from tests.arrow import arrow_bytes
+from tests.postgresql import Server
 
 SETTINGS = ApiSettings(poll_interval_s=0.01, most_waiting=2)
 APPROVED = "SELECT region, COUNT(DISTINCT user_id) AS buyers FROM shop.customers GROUP BY region"
@@ -187,14 +188,17 @@ class House:
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that each test gets a copy of, in the folder that holds the partners' data too."""
     folder = tmp_path_factory.mktemp("furnished")
-    home = init_home(folder / "home")
+    _furnish(init_home(folder / "home"), folder)
+    return folder
+
+
+def _furnish(home: Home, folder: Path) -> None:
     with home.database.begin() as transaction:
         for partner in ("shop", "press"):
             home.drawers.roots.admit(transaction, PartnerName(partner), str(folder / partner), at=home.clock.now())
     built = House(home, Flask("nothing"), folder / "shop")
     built.write(COLLABORATION, connection("shop", str(folder / "shop")), dataset(), rule())
     home.close()
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -205,10 +209,30 @@ def app(furnished: Path) -> Iterator[Flask]:
     home.close()
 
 
+@pytest.fixture(scope="session")
+def furnished_postgresql(furnished: Path, postgresql: Server, postgresql_template: str) -> tuple[Path, str]:
+    """The same with its state in PostgreSQL: a home, and the database that is copied for each test."""
+    folder, name = furnished.with_name("furnished_postgresql"), postgresql.create(postgresql_template)
+    _furnish(init_home(folder, postgresql.url(name)), furnished)
+    return folder, name
+
+
 @pytest.fixture
-def house(tmp_path: Path, furnished: Path, app: Flask) -> Iterator[House]:
-    shutil.copytree(furnished / "home", tmp_path / "home")
-    home = open_home(tmp_path / "home")
+def home(request: pytest.FixtureRequest, tmp_path: Path, database_kind: str) -> Iterator[Home]:
+    """The test's own copy of a furnished home."""
+    url = None
+    if database_kind == "sqlite":
+        shutil.copytree(request.getfixturevalue("furnished") / "home", tmp_path / "home")
+    else:
+        folder, template = request.getfixturevalue("furnished_postgresql")
+        shutil.copytree(folder, tmp_path / "home")
+        url = request.getfixturevalue("new_database")(database_kind, template=template)
+    opened = open_home(tmp_path / "home", url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def house(home: Home, furnished: Path, app: Flask) -> House:
     app.extensions[EXTENSION] = Door(home, SETTINGS, threading.BoundedSemaphore(SETTINGS.most_waiting))
-    yield House(home, app, furnished / "shop")
-    home.close()
+    return House(home, app, furnished / "shop")

@@ -8,6 +8,8 @@ import pytest
 from cleanroom.domain.query import Role
 from tests.api.conftest import REFUSED, Caller, House, connection
 
+pytestmark = pytest.mark.databases
+
 
 def kinds_seen(caller: Caller) -> list[str]:
     found: list[str] = []

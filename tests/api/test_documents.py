@@ -8,6 +8,8 @@ import pytest
 from cleanroom.domain.query import Role
 from tests.api.conftest import APPROVED, Caller, House, connection, dataset, rule
 
+pytestmark = pytest.mark.databases
+
 CUSTOMERS, RULE = "/v1/datasets/shop.customers", "/v1/collaborations/media/rules/shop.customers"
 
 

@@ -13,6 +13,8 @@ from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.query import Role
 from tests.api.conftest import APPROVED, REFUSED, House, rule
 
+pytestmark = pytest.mark.databases
+
 STANDING = {"code": "threshold.standing", "message": "Groups of fewer than 50 people are left out."}
 PARAMETERS: list[dict[str, Any]] = [
     {"sql": APPROVED, "parameters": None},

@@ -78,6 +78,12 @@ class Room:
 
     home: Home
     data: Path
+    url: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process that opens the home is told of its database."""
+        return {} if self.url is None else {"CLEANROOM_DATABASE_URL": self.url}
 
     def submit(self, sql: str, query: str = "q1") -> QueryRecord:
         asker = Principal(PrincipalId("media/insights"), MEDIA, everywhere(Role.ANALYST))
@@ -128,10 +134,11 @@ class Room:
         return path
 
 
-def make_room(folder: Path, *, connection: Connection | None = None) -> Room:
-    """A room whose two datasets have their default rows. `connection` stands in the place of the shop's."""
-    home = init_home(folder / "home")
-    room = Room(home, folder / "data")
+def make_room(folder: Path, *, connection: Connection | None = None, url: str | None = None) -> Room:
+    """A room whose two datasets have their default rows. `connection` stands in the place of the shop's; its state is in
+    the database at `url`, or in its folder."""
+    home = init_home(folder / "home", url)
+    room = Room(home, folder / "data", url)
     room.data.mkdir()
     room.write(PEOPLE, people())
     room.write(VIEWS, views())

@@ -56,14 +56,15 @@ def running(pid: int) -> bool:
 
 
 def children(pid: int) -> tuple[int, ...]:
-    """The process ids whose parent is `pid`."""
+    """The process ids whose parent is `pid`, but for the tests' own database."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                name, _, rest = (entry / "stat").read_text().rpartition(")")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if int(fields[1]) == pid and fields[0] != "Z":
+            fields = rest.split()
+            if int(fields[1]) == pid and fields[0] != "Z" and not name.endswith("(postgres"):
                 found.append(int(entry.name))
     return tuple(found)

@@ -32,8 +32,8 @@ from tests.executor.processes import children, eventually, running, toy_pool
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    room = make_room(tmp_path)
+def room(tmp_path: Path, home_url: str | None) -> Iterator[Room]:
+    room = make_room(tmp_path, url=home_url)
     room.write(PEOPLE, people(40_000))
     room.write(VIEWS, views(100_000))
     yield room
@@ -45,8 +45,8 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def executor_of(room: Room, *options: str, concurrency: int = 1) -> Iterator[subprocess.Popen[bytes]]:
     own = ("--home", str(room.home.path), "--concurrency", str(concurrency), "--threads", "1")
     command = (sys.executable, "-m", "cleanroom.executor", *own, *options)
-    environment = {**os.environ, "CLEANROOM_SECRET_SHOP_LAKE": "hunter2"}
-    environment.pop("CLEANROOM_DATABASE_URL", None)
+    kept = {name: value for name, value in os.environ.items() if name != "CLEANROOM_DATABASE_URL"}
+    environment = {**kept, **room.environment, "CLEANROOM_SECRET_SHOP_LAKE": "hunter2"}
     began = room.home.clock.now()
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
@@ -88,6 +88,7 @@ def busy(room: Room, process: subprocess.Popen[bytes]) -> tuple[int, ...]:
     return children(process.pid)
 
 
+@pytest.mark.databases
 def test_it_runs_what_is_queued_and_leaves_nothing_behind_on_sigterm(room: Room) -> None:
     with executor_of(room) as process:
         room.submit(BY_REGION, "q1")
@@ -130,6 +131,7 @@ def test_sigterm_kills_what_outlasts_the_grace_and_says_so(room: Room) -> None:
     assert list(room.home.path.glob("scratch/*")) == []
 
 
+@pytest.mark.databases
 def test_a_killed_executor_takes_its_workers_along_and_the_next_one_tells_the_tale(room: Room) -> None:
     with executor_of(room, "--lease-s", "1") as process:
         workers = busy(room, process)

@@ -12,26 +12,26 @@ from cleanroom.store.master_keys import MasterKeys
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
 from cleanroom.store.results import Results
-from tests.conftest import NewDatabase
+from tests.conftest import DATABASES, NewDatabase
 from tests.store.world import KEY, NOON
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=DATABASES)
+def database_kind(request: pytest.FixtureRequest) -> str:
     """Whatever asks for a database is asked of both."""
     return str(request.param)
 
 
 @pytest.fixture
-def url(kind: str, new_database: NewDatabase) -> str:
+def url(database_kind: str, new_database: NewDatabase) -> str:
     """A new database of this version's schema."""
-    return new_database(kind)
+    return new_database(database_kind)
 
 
 @pytest.fixture
-def blank_url(kind: str, new_database: NewDatabase) -> str:
+def blank_url(database_kind: str, new_database: NewDatabase) -> str:
     """A new database of no schema."""
-    return new_database(kind, blank=True)
+    return new_database(database_kind, blank=True)
 
 
 @pytest.fixture

@@ -216,12 +216,12 @@ def test_the_last_use_is_known_to_some_minutes(database: Database, log: Log) -> 
     assert seen == [NOON, NOON, later(300)]
 
 
-def test_a_token_opens_while_somebody_else_writes(database: Database, tokens: Tokens, kind: str) -> None:
+def test_a_token_opens_while_somebody_else_writes(database: Database, tokens: Tokens, database_kind: str) -> None:
     text, _ = _create(database, tokens)
     with database.begin():
         assert refusal(tokens, text) is None
         recorded = tokens.list()[0].last_used_at is not None
-    assert recorded is (kind == "postgresql")  # SQLite has one writer
+    assert recorded is (database_kind == "postgresql")  # SQLite has one writer
     assert refusal(tokens, text) is None
     assert tokens.list()[0].last_used_at == NOON
     with database.begin() as transaction:  # who writes waits as before
