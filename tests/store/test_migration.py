@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import JSON, Column, LargeBinary, String, column, insert, inspect, select, table
+from sqlalchemy import JSON, Column, LargeBinary, String, column, insert, inspect, select, table, text
 
 import cleanroom.store
 from cleanroom.domain.expression import Place
 from cleanroom.domain.finding import Finding, Notice
 from cleanroom.domain.identifiers import QueryId
-from cleanroom.domain.query import Grant, IdempotencyKey, Role, everywhere
+from cleanroom.domain.query import Grant, IdempotencyKey, QueryState, Role, everywhere
 from cleanroom.domain.quota import Quota
 from cleanroom.store import migration
 from cleanroom.store.database import Database
@@ -25,6 +25,7 @@ from cleanroom.store.people import People
 from cleanroom.store.policies import PolicyBook
 from cleanroom.store.queries import Queries
 from cleanroom.store.quotas import Quotas
+from cleanroom.store.results import Results, write_result
 from cleanroom.store.schema import UtcDateTime, metadata
 from cleanroom.store.tokens import Tokens
 from tests.store.world import DOCUMENTS, KEY, NOON, RETAIL_MEDIA, RETAILER, Clock, happened, later, query
@@ -197,4 +198,30 @@ def test_going_back_before_keys_and_quotas_keeps_the_queries(database: Database,
     assert [record.id for record in queries.page().records] == ["q2", "q1"]
     assert Quotas(database, log).list() == {}
     assert Executors(database).list() == ()
+    assert log.verify().holds
+
+
+def test_results_that_lay_in_the_clear_are_removed_and_their_queries_expire(
+    database: Database, queries: Queries, results: Results
+) -> None:
+    queries.submit(query("q1", QueryState.SUCCEEDED), happened())
+    with database.begin() as connection:
+        migration.downgrade(connection, "0007")
+        body = {"query": "q1", "body": b"in the clear", "size_bytes": 12, "digest": "sha256:"}
+        connection.execute(text("INSERT INTO result VALUES (:query, :body, :size_bytes, :digest)"), body)
+    database.upgrade()
+    assert results.open(QueryId("q1")) is None
+    assert [record.id for record in results.due(NOON)] == ["q1"]
+
+
+def test_going_back_before_sealed_results_keeps_queries_and_loses_what_was_sealed(
+    database: Database, queries: Queries, results: Results, log: Log
+) -> None:
+    queries.submit(query("q1", QueryState.SUCCEEDED), happened())
+    with database.begin() as connection:
+        write_result(connection, results.seal(QueryId("q1"), b"arrow", NOON))
+        migration.downgrade(connection, "0007")
+        assert connection.execute(text("SELECT count(*) FROM result")).scalar_one() == 0
+    database.upgrade()
+    assert [record.id for record in queries.page().records] == ["q1"]
     assert log.verify().holds
