@@ -180,6 +180,7 @@ def test_whoever_waits_for_an_answer_while_the_database_goes_learns_the_query_s_
     asking = threading.Thread(target=lambda: answers.append(house.ask(Prefer="wait=30")))
     asking.start()
     assert eventually(lambda: bool(room.home.drawers.queries.page().records))
+    time.sleep(1)  # it waits by now
     server.stop()
     asking.join()
     assert answers[0].status_code == 202
