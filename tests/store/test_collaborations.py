@@ -22,6 +22,7 @@ from cleanroom.domain.events import EventKind
 from cleanroom.domain.identifiers import ChangeId, CollaborationName, PartnerName, PrincipalId, QueryId
 from cleanroom.domain.policy import Ability, Collaboration, Member
 from cleanroom.domain.query import Principal, QueryState, Role, everywhere
+from cleanroom.store import migration
 from cleanroom.store.collaborations import Collaborations, Invitation
 from cleanroom.store.database import Database
 from cleanroom.store.log import Log, Sight
@@ -438,3 +439,17 @@ def test_a_departure_and_a_release_at_once_have_one_order(
     )
     order = [kind for kind in kinds(log) if kind in ("query.released", "member.left")]
     assert order == (["query.released", "member.left"] if released == [True] else ["member.left"])
+
+
+def test_going_back_before_changes_and_forth_again_keeps_what_was_agreed(
+    house: Collaborations, database: Database, book: PolicyBook, log: Log
+) -> None:
+    house.vote(propose(house, Describe("For sales.")), approves=True, author=P, at=NOON)
+    propose(house, Invite(AGENCY, ASK))
+    with database.begin() as connection:
+        migration.downgrade(connection, "0006")
+    database.upgrade()
+    assert book.collaborations()[0].description == "For sales."
+    assert house.changes(RETAIL_MEDIA).requests == ()
+    assert log.verify().holds
+    propose(house, Invite(AGENCY, ASK))
