@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cleanroom.domain.document import DocumentKey
 from cleanroom.domain.query import Role
 from tests.api.conftest import COLLABORATION, Caller, House, connection, dataset, rule
 
@@ -232,13 +231,11 @@ def test_a_delete_of_another_version_is_412(shop: Caller) -> None:
     assert shop.ask("DELETE", RULE, If_Match='"1"').status_code == 204
 
 
-def test_who_left_a_collaboration_still_reads_and_withdraws_its_rule(house: House, shop: Caller) -> None:
+def test_who_left_a_collaboration_took_its_rule_along_and_still_reads_what_it_was(house: House, shop: Caller) -> None:
     members = [m for m in COLLABORATION["members"] if m["partner"] != "shop"]
     house.write({**COLLABORATION, "members": members})
-    assert shop.get(RULE).status_code == 200
-    assert shop.put(RULE, TIGHTER).status_code == 404
-    assert shop.ask("DELETE", RULE).status_code == 204
-    with house.home.database.begin() as transaction:
-        assert (
-            house.home.drawers.policies.current_number(transaction, DocumentKey("rule", "media/shop.customers")) is None
-        )
+    assert shop.get(RULE).status_code == 404
+    assert shop.get(f"{RULE}?version=1").status_code == 200
+    assert [v["current"] for v in shop.get(f"{RULE}/versions").json["versions"]] == [False]
+    for answer in (shop.put(RULE, TIGHTER), shop.post(f"{RULE}:rollback", {"version": 1}), shop.ask("DELETE", RULE)):
+        assert (answer.status_code, answer.json["code"]) == (404, "name.unknown")
