@@ -229,7 +229,7 @@ rotation.rotate(database, Log(database, KEY), master_keys.MasterKeys(Path(path))
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_rotation_that_is_killed_anywhere_loses_nothing_and_is_finished_by_the_next(
     url: str, database: Database, log: Log, master_keys: MasterKeys, results: Results, tmp_path: Path, filled: None
 ) -> None:

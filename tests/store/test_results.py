@@ -207,7 +207,7 @@ def test_a_reader_finds_a_result_that_is_shredded_meanwhile_damaged(kept: Result
         next(chunks)
 
 
-@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_nothing_of_a_shredded_result_is_left_in_the_files_of_sqlite(
     database: Database, kept: Results, url: str
 ) -> None:
