@@ -37,6 +37,7 @@ _PRECONDITIONS = [
         "description": "*: only where no document of this name holds; else 412.",
     },
 ]
+MATCH = _PRECONDITIONS[:1]
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The number of the version, in quotes."}}
 
 
@@ -92,7 +93,7 @@ def put_rule(collaboration: str, dataset: str) -> Any:
 
 
 @documents.route("/connections/<connection>", methods=["DELETE"])
-@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.doc(parameters=MATCH)
 @documents.response(204)
 def delete_connection(connection: str) -> None:
     """The connection holds no more. 409 document.in_use while a dataset of the caller's partner is on it."""
@@ -100,7 +101,7 @@ def delete_connection(connection: str) -> None:
 
 
 @documents.route("/datasets/<dataset>", methods=["DELETE"])
-@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.doc(parameters=MATCH)
 @documents.response(204)
 def delete_dataset(dataset: str) -> None:
     """The dataset is registered no more. 409 document.in_use while a rule of the caller's partner is about it."""
@@ -108,7 +109,7 @@ def delete_dataset(dataset: str) -> None:
 
 
 @documents.route("/collaborations/<collaboration>/rules/<dataset>", methods=["DELETE"])
-@documents.doc(parameters=_PRECONDITIONS[:1])
+@documents.doc(parameters=MATCH)
 @documents.response(204)
 def delete_rule(collaboration: str, dataset: str) -> None:
     """From the next query on, nothing may be asked of the dataset in this collaboration."""

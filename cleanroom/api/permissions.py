@@ -115,6 +115,9 @@ ACCESS: Mapping[str, Access] = {
     "templates.listing": Access(_ANYONE, Ownership.MEMBER),
     "templates.read": Access(_ANYONE, Ownership.MEMBER),
     "templates.put": Access(_WRITING, Ownership.MEMBER),  # the document names its partner: the caller's
+    "templates.delete": Access(_WRITING, Ownership.MEMBER),  # and the template its partner's, as of rollback
+    "templates.rollback": Access(_WRITING, Ownership.MEMBER),
+    "templates.versions": Access(_ANYONE, Ownership.MEMBER),
     "templates.approve": Access(_APPROVING, Ownership.MEMBER),  # and owner of a dataset in it
     "templates.withdraw": Access(_APPROVING, Ownership.MEMBER),
     "audit.events": Access(_REVIEWING),

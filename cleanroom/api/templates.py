@@ -8,19 +8,21 @@ from typing import Any
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import home, principal
 from cleanroom.api.document_writes import etag, require, require_unmoved
-from cleanroom.api.documents import ETAG, document_body, takes
+from cleanroom.api.documents import ETAG, MATCH, document_body, takes
 from cleanroom.api.permissions import unknown
-from cleanroom.api.schemas.documents import WrittenDocument
+from cleanroom.api.schemas.documents import RollbackBody, VersionList, VersionQuery, WrittenDocument
 from cleanroom.api.schemas.templates import ApprovalBody, TemplateList, TemplateSchema
+from cleanroom.api.views import versions_view
 from cleanroom.documents import check_template, read_document
 from cleanroom.documents.template import write_parameters
-from cleanroom.domain.document import key_of
+from cleanroom.domain.document import DocumentKey, key_of
 from cleanroom.domain.errors import Conflict, NotPermitted, Problem
 from cleanroom.domain.events import EventKind
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, TemplateName, owner_of
 from cleanroom.domain.policy import Policy, Template
 from cleanroom.domain.query import Role
 from cleanroom.sql.template_text import template_datasets
+from cleanroom.store.versions import DocumentVersion
 
 templates = StrictBlueprint(
     "templates", __name__, url_prefix="/v1/collaborations/<collaboration>/templates", description="Agreed questions."
@@ -34,14 +36,34 @@ _APPROVING = frozenset({Role.DATA_OWNER, Role.ADMIN})
 def listing(collaboration: str) -> dict[str, Any]:
     """The templates of the collaboration, by name."""
     policy = _policy(collaboration)
-    return {"templates": [_view(policy.templates[name], policy) for name in sorted(policy.templates)]}
+    shown = [policy.templates[name] for name in sorted(policy.templates)]
+    return {"templates": [_view(value, policy, _version(value, policy)) for value in shown]}
 
 
 @templates.route("/<template>")
-@templates.response(200, TemplateSchema)
-def read(collaboration: str, template: str) -> dict[str, Any]:
-    """One template: its text, its parameters, who has approved it and whose approval is missing."""
-    return _now(collaboration, template)
+@templates.arguments(VersionQuery, location="query")
+@templates.response(200, TemplateSchema, headers=ETAG)
+def read(query: dict[str, Any], collaboration: str, template: str) -> Any:
+    """One template: its text, its parameters, who has approved it and whose approval is missing. Of an earlier version:
+    who had."""
+    if "version" not in query:
+        shown = _now(collaboration, template)
+    else:
+        policy = _policy(collaboration)
+        found = _written(_template_key(collaboration, template), query["version"], policy)
+        shown = _view(_as_template(found), policy, found.version)
+    return shown, 200, {"ETag": etag(shown["version"])}
+
+
+@templates.route("/<template>/versions")
+@templates.response(200, VersionList)
+def versions(collaboration: str, template: str) -> dict[str, Any]:
+    """Every version of the template, the newest first; of one that holds no more, for its partner alone."""
+    key = _template_key(collaboration, template)
+    found = home().drawers.history.of(key, _whose(key, _policy(collaboration)))
+    if not found:
+        raise unknown("template")
+    return versions_view(key, found)
 
 
 @templates.route("/<template>", methods=["PUT"])
@@ -61,6 +83,36 @@ def put(collaboration: str, template: str) -> Any:
         approvals = _approvals(value, before, policy)
         require(_sent_approvals(value, approvals))
         return _put(transaction, replace(value, approvals=approvals))
+
+
+@templates.route("/<template>:rollback", methods=["POST"])
+@templates.arguments(RollbackBody)
+@templates.response(200, WrittenDocument, headers=ETAG)
+@templates.alt_response(201, schema=WrittenDocument, description="It holds again", success=True, headers=ETAG)
+def rollback(body: dict[str, Any], collaboration: str, template: str) -> Any:
+    """What an earlier version of the caller's partner's template said is a new version. It brings no approval back: those
+    that stand for the same text now stay."""
+    with home().database.begin() as transaction:
+        policy, key = _policy(collaboration), _template_key(collaboration, template)
+        standing = policy.templates.get(TemplateName(template))
+        _require_own(standing)
+        value = _as_template(_written(key, body["version"], policy))
+        value = value.agreed_as(standing)
+        require(check_template(replace(value, approvals=frozenset()), policy))
+        return _put(transaction, value, rolled_back_to=body["version"])
+
+
+@templates.route("/<template>", methods=["DELETE"])
+@templates.doc(parameters=MATCH)
+@templates.response(204)
+def delete(collaboration: str, template: str) -> None:
+    """The caller's partner's template is asked no more."""
+    with home().database.begin() as transaction:
+        policy = _policy(collaboration)
+        value = _template(template, policy)
+        _require_own(value)
+        require_unmoved(_version(value, policy))
+        home().drawers.policies.remove(transaction, key_of(value), author=principal(), at=home().clock.now())
 
 
 @templates.route("/<template>:approve", methods=["POST"])
@@ -96,7 +148,8 @@ def withdraw(collaboration: str, template: str) -> dict[str, Any]:
 def _now(collaboration: str, template: str) -> dict[str, Any]:
     """The template as it is now."""
     policy = _policy(collaboration)
-    return _view(_template(template, policy), policy)
+    value = _template(template, policy)
+    return _view(value, policy, _version(value, policy))
 
 
 def _policy(collaboration: str) -> Policy:
@@ -111,6 +164,34 @@ def _template(name: str, policy: Policy) -> Template:
     if found is None:
         raise unknown("template")
     return found
+
+
+def _template_key(collaboration: str, template: str) -> DocumentKey:
+    return DocumentKey("template", f"{collaboration}/{template}")
+
+
+def _whose(key: DocumentKey, policy: Policy) -> PartnerName:
+    """Whose versions of the name are shown: of a template that holds, its partner's; else the caller's partner's own."""
+    standing = next((t for t in policy.templates.values() if key_of(t) == key), None)
+    return principal().partner if standing is None else standing.partner
+
+
+def _written(key: DocumentKey, version: int, policy: Policy) -> DocumentVersion:
+    found = home().drawers.history.at(key, version, _whose(key, policy))
+    if found is None:
+        raise unknown(key.kind)
+    return found
+
+
+def _as_template(found: DocumentVersion) -> Template:
+    assert isinstance(found.value, Template)
+    return found.value
+
+
+def _require_own(standing: Template | None) -> None:
+    """The template is the caller's partner's, if there is one. NotPermitted: every member may see it."""
+    if standing is not None and standing.partner != principal().partner:
+        raise NotPermitted("This template is another member's.")
 
 
 def _standing(value: Template, policy: Policy) -> Template | None:
@@ -141,12 +222,16 @@ def _sent_approvals(value: Template, approvals: frozenset[PartnerName]) -> tuple
     return ()
 
 
-def _put(transaction: Any, value: Template) -> tuple[dict[str, Any], int, dict[str, str]]:
+def _put(
+    transaction: Any, value: Template, rolled_back_to: int | None = None
+) -> tuple[dict[str, Any], int, dict[str, str]]:
     """What became of it, the status and the ETag, where nobody moved the template meanwhile."""
     policies, key = home().drawers.policies, key_of(value)
     before = policies.current_number(transaction, key)
     require_unmoved(before)
-    changed = policies.write(transaction, value, author=principal(), at=home().clock.now())
+    changed = policies.write(
+        transaction, value, author=principal(), at=home().clock.now(), rolled_back_to=rolled_back_to
+    )
     number = policies.current_number(transaction, key)
     change = "unchanged" if not changed else "replaced" if before else "created"
     told = {"document": str(key), "change": change, "version": number}
@@ -162,7 +247,7 @@ def _version(value: Template, policy: Policy) -> int:
     return policy.versions[str(key_of(value))]
 
 
-def _view(value: Template, policy: Policy) -> dict[str, Any]:
+def _view(value: Template, policy: Policy, version: int) -> dict[str, Any]:
     """The template as every member sees it."""
     datasets = template_datasets(value, policy)
     owners = {owner_of(name) for name in datasets}
@@ -170,7 +255,7 @@ def _view(value: Template, policy: Policy) -> dict[str, Any]:
         "name": value.name,
         "collaboration": value.collaboration,
         "partner": value.partner,
-        "version": _version(value, policy),
+        "version": version,
         "description": value.description,
         "sql": value.sql,
         "dialect": value.dialect,

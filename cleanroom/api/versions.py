@@ -13,10 +13,10 @@ from cleanroom.api.document_writes import etag, write
 from cleanroom.api.documents import ETAG
 from cleanroom.api.permissions import unknown
 from cleanroom.api.schemas.documents import RollbackBody, VersionList, VersionQuery, WrittenDocument
-from cleanroom.api.views import instant
+from cleanroom.api.views import versions_view
 from cleanroom.documents import to_document
 from cleanroom.documents.analysis_rule import with_grains
-from cleanroom.domain.document import DocumentKey, VersionEntry
+from cleanroom.domain.document import DocumentKey
 from cleanroom.domain.policy import AnalysisRule, Collaboration, Template
 from cleanroom.store.policies import DocumentVersion
 
@@ -131,7 +131,7 @@ def _listing(key: DocumentKey) -> dict[str, Any]:
     found = home().drawers.history.of(key, principal().partner)
     if not found:
         raise unknown(key.kind)
-    return {"document": str(key), "versions": [_entry(entry) for entry in found]}
+    return versions_view(key, found)
 
 
 def _roll_back(key: DocumentKey, version: int) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -141,13 +141,3 @@ def _roll_back(key: DocumentKey, version: int) -> tuple[dict[str, Any], int, dic
         if isinstance(value, AnalysisRule) and (about := home().drawers.policies.dataset(value.dataset)):
             value = with_grains(value, about)
         return write(transaction, value, rolled_back_to=version)
-
-
-def _entry(entry: VersionEntry) -> dict[str, Any]:
-    return {
-        "version": entry.version,
-        "author": entry.author,
-        "written_at": instant(entry.written_at),
-        "digest": entry.digest,
-        "current": entry.current,
-    }

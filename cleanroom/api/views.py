@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cleanroom.api.permissions import Standing
+from cleanroom.domain.document import DocumentKey, VersionEntry
 from cleanroom.domain.finding import Notice, Verdict, shown
 from cleanroom.domain.identifiers import DatasetName, PartnerName
 from cleanroom.domain.parameters import spelled
@@ -105,6 +106,21 @@ def datasets_view(
 ) -> list[dict[str, Any]]:
     """Those datasets that have a rule, by name."""
     return [dataset_view(d, rules[d.name], caller) for d in sorted(datasets, key=lambda d: d.name) if d.name in rules]
+
+
+def versions_view(key: DocumentKey, found: Iterable[VersionEntry]) -> dict[str, Any]:
+    """The versions of a document, in their order, without what they say."""
+    return {"document": str(key), "versions": [_version_view(entry) for entry in found]}
+
+
+def _version_view(entry: VersionEntry) -> dict[str, Any]:
+    return {
+        "version": entry.version,
+        "author": entry.author,
+        "written_at": instant(entry.written_at),
+        "digest": entry.digest,
+        "current": entry.current,
+    }
 
 
 def _notice_view(notice: Notice) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cleanroom.bootstrap import Home
 from cleanroom.cli.folders import problems_beside, settled_by
 from cleanroom.domain.document import Document, DocumentKey, documents_of, folder_of, key_of
@@ -33,9 +31,7 @@ def roll_back(home: Home, key: DocumentKey, to: int) -> int | None:
 
 
 def _agreed_now(value: Document, standing: PolicyFolder) -> Document:
-    """The document; a template with those approvals alone that its owners have not taken back since."""
+    """The document; a template with those approvals alone that hold for its text now."""
     if not isinstance(value, Template):
         return value
-    now = next((t for t in standing.templates if key_of(t) == key_of(value)), None)
-    held = now.approvals if now is not None and now.asks_the_same(value) else frozenset()
-    return replace(value, approvals=value.approvals & held)
+    return value.agreed_as(next((t for t in standing.templates if key_of(t) == key_of(value)), None))

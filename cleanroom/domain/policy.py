@@ -244,6 +244,12 @@ class Template:
         """Whether what was agreed to in one of them holds for the other: text, dialect and parameters are equal."""
         return (self.sql, self.dialect, self.parameters) == (other.sql, other.dialect, other.parameters)
 
+    def agreed_as(self, standing: Template | None) -> Template:
+        """The template with those approvals alone that hold now: an approval is of what asks the same in the template that
+        stands, and comes back with no earlier text."""
+        same = standing is not None and standing.partner == self.partner and self.asks_the_same(standing)
+        return replace(self, approvals=standing.approvals if standing is not None and same else frozenset())
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -1,18 +1,19 @@
-"""A partner is a member no more → its queries and those over its data stop, its rules hold no more, its votes are void."""
+"""A partner is a member no more → its queries and those over its data stop, its rules, templates and approvals hold no
+more, its votes are void."""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, and_, select, update
 
 from cleanroom.domain.collaboration import ChangeState
-from cleanroom.domain.document import Document, DocumentKey
+from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.events import Event, EventKind, Json
 from cleanroom.domain.identifiers import CollaborationName, PartnerName, owner_of
-from cleanroom.domain.policy import Ability, Collaboration
+from cleanroom.domain.policy import Ability, Collaboration, Template
 from cleanroom.domain.query import Principal, QueryState
 from cleanroom.rules.consent import departed
 from cleanroom.store.log import Log
@@ -25,12 +26,20 @@ class Book(Protocol):
     """Where documents are written, and nothing follows of it."""
 
     def put(
-        self, transaction: Connection, value: Document, *, author: Principal | None, at: datetime.datetime
+        self,
+        transaction: Connection,
+        value: Document,
+        *,
+        author: Principal | None,
+        at: datetime.datetime,
+        kind: EventKind | None = None,
     ) -> int | None: ...
 
     def drop(
         self, transaction: Connection, key: DocumentKey, *, author: Principal | None, at: datetime.datetime
     ) -> bool: ...
+
+    def templates(self, transaction: Connection, collaboration: CollaborationName) -> tuple[Template, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,9 @@ class Act:
     author: Principal | None
     at: datetime.datetime
 
-    def put(self, value: Document) -> int | None:
-        """The document is current: the number of its new version."""
-        return self.book.put(self.transaction, value, author=self.author, at=self.at)
+    def put(self, value: Document, kind: EventKind | None = None) -> int | None:
+        """The document is current: the number of its new version. `kind`: what its event is, where that says more."""
+        return self.book.put(self.transaction, value, author=self.author, at=self.at, kind=kind)
 
     def drop(self, key: DocumentKey) -> None:
         """The document holds no more."""
@@ -59,7 +68,8 @@ class Act:
 
 
 def take_leave(act: Act, before: Collaboration, after: Collaboration) -> None:
-    """Holds once `after` does: who is in `before` alone has nothing here any more, and who contributes no more no rule."""
+    """Holds once `after` does: who is in `before` alone has nothing here any more, and who contributes no more has no rule
+    and approves no template. Who returns begins anew."""
     gone = departed(before, after)
     for member in before.members:
         contributed = Ability.CONTRIBUTE in member.abilities
@@ -68,6 +78,8 @@ def take_leave(act: Act, before: Collaboration, after: Collaboration) -> None:
         if member.partner in gone:
             _void_votes(act, before.name, member.partner)
             _stop_queries(act, before.name, member.partner)
+    if before != after:
+        _take_templates(act, after)
 
 
 def _drop_rules(act: Act, collaboration: CollaborationName, partner: PartnerName) -> None:
@@ -77,6 +89,16 @@ def _drop_rules(act: Act, collaboration: CollaborationName, partner: PartnerName
     for row in act.transaction.execute(rules.where(*here).order_by(document.c.name)).all():
         if owner_of(row.dataset) == partner:
             act.drop(DocumentKey("rule", row.name))
+
+
+def _take_templates(act: Act, after: Collaboration) -> None:
+    """Each template is a member's, and each approval that of a member that contributes."""
+    for template in act.book.templates(act.transaction, after.name):
+        kept = frozenset(partner for partner in template.approvals if after.can(partner, Ability.CONTRIBUTE))
+        if not after.has(template.partner):
+            act.drop(key_of(template))
+        elif kept != template.approvals:
+            act.put(replace(template, approvals=kept), EventKind.TEMPLATE_APPROVAL_WITHDRAWN)
 
 
 def _void_votes(act: Act, collaboration: CollaborationName, partner: PartnerName) -> None:

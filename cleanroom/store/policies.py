@@ -141,6 +141,11 @@ class PolicyBook:
         row = transaction.execute(_current(*_named(DocumentKey("collaboration", name)))).first()
         return None if row is None else (cast(Collaboration, self._decode(row.body)), row.version)
 
+    def templates(self, transaction: Transaction, collaboration: CollaborationName) -> tuple[Template, ...]:
+        """Every template that is kept of the collaboration as the transaction sees it, by name."""
+        here = (document.c.kind == "template", document.c.collaboration == collaboration)
+        return tuple(v for v in self._values(transaction, *here) if isinstance(v, Template))
+
     def is_taken(self, transaction: Transaction, key: DocumentKey) -> bool:
         """Whether there is, or ever was, a document of that name."""
         return transaction.execute(select(document.c.version).where(*_named(key)).limit(1)).first() is not None

@@ -131,6 +131,7 @@ EACH: Mapping[str, Callable[[House], str]] = {
     "fresh": lambda _house: f"p{uuid.uuid4().hex}",
     "spare_connection": lambda house: _written(house, {**connection("shop", str(house.data)), "name": "shop-spare"}),
     "spare_dataset": lambda house: _written(house, dataset("shop.spare")),
+    "spare_template": _template,
     "spare_rule": lambda house: _written(house, rule()),
 }
 """As GIVEN, but made anew for each cell, for what a request that succeeds uses up."""

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from cleanroom.domain.query import Role
-from tests.api.conftest import APPROVED, COLLABORATION, Caller, House, rule
+from tests.api.conftest import APPROVED, Caller, House, rule
 
 HERE = "/v1/collaborations/media/templates/reach"
 ASK = "/v1/collaborations/media/queries"
@@ -271,18 +271,6 @@ def test_a_value_that_no_literal_spells_is_refused(house: House, press: Caller, 
     )
     assert answer.status_code == 422
     assert answer.json["code"] == "input.invalid"
-
-
-def test_a_template_goes_with_its_partner_and_does_not_read_what_an_owner_took_along(
-    house: House, press: Caller, shop: Caller
-) -> None:
-    written(press)
-    approve(shop, 1)
-    members = COLLABORATION["members"]
-    house.write(COLLABORATION | {"members": [m for m in members if m["partner"] != "press"]})
-    assert shop.get(HERE).status_code == 404
-    house.write(COLLABORATION)
-    assert shop.get(HERE).json["approvals"] == ["shop"]
 
 
 def test_the_owner_of_a_dataset_in_it_sees_with_which_values_it_was_asked(press: Caller, shop: Caller) -> None:
