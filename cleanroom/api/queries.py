@@ -107,7 +107,9 @@ def result(query: str) -> Response:
     if stored is None:
         raise _no_result(record)
     body = written(stored.chunks(), media_type)
-    home().drawers.log.record(_event(EventKind.RESULT_FETCHED, record, {"format": media_type, "digest": stored.digest}))
+    event = _event(EventKind.RESULT_FETCHED, record, {"format": media_type, "digest": stored.digest})
+    if not home().drawers.results.fetched(record.id, event):
+        raise _no_result(_record(query))
     return streamed(body, media_type)
 
 

@@ -50,7 +50,9 @@ class OpenResult:
         """The clear bytes, in order; each chunk is read and opened as it is asked for. DamagedResult, also in the middle."""
         yield self._first
         for place in range(1, self._count):
-            yield _opened(self._database, self._data_key, self.query, place, self._count)
+            with self._database.read() as connection:
+                sealed = _sealed(connection, self.query, place)
+            yield _opened(sealed, self._data_key, self.query, place, self._count)
 
 
 class Results:
@@ -78,16 +80,28 @@ class Results:
 
         DamagedResult, and OperationError "keys.missing" where its master key is gone.
         """
-        with self._database.read() as connection:
+        with self._database.read() as connection:  # of one moment: what is shredded in between is not damaged
             row = connection.execute(select(result).where(result.c.query == query)).first()
+            sealed = None if row is None else _sealed(connection, query, 0)
         if row is None:
             return None
         try:
             data_key = self._keys.unwrap(WrappedKey(row.key_id, row.wrapped_key), context(query))
         except Damaged:
             raise DamagedResult from None
-        first = _opened(self._database, data_key, query, 0, row.chunk_count)
+        if row.chunk_count < 1:  # every result has a last chunk
+            raise DamagedResult
+        first = _opened(sealed, data_key, query, 0, row.chunk_count)
         return OpenResult(query, row.size_bytes, row.digest, row.chunk_count, first, data_key, self._database)
+
+    def fetched(self, query: QueryId, event: Event) -> bool:
+        """The event is in the log; False, and it is not, where the result is gone by now."""
+        kept = (queries.c.id == query, queries.c.state == QueryState.SUCCEEDED.value)
+        with self._database.begin() as connection:
+            if connection.execute(select(queries.c.id).where(*kept)).first() is None:
+                return False
+            self._log.append(connection, event)
+            return True
 
     def due(self, now: datetime.datetime) -> tuple[QueryRecord, ...]:
         """Succeeded queries whose result has been kept for its time, or is of an earlier version and not there."""
@@ -167,10 +181,12 @@ def result_digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _opened(database: Database, data_key: bytes, query: QueryId, place: int, count: int) -> bytes:
+def _sealed(connection: Connection, query: QueryId, place: int) -> bytes | None:
     mine = (result_chunk.c.query == query, result_chunk.c.place == place)
-    with database.read() as connection:
-        sealed = connection.execute(select(result_chunk.c.body).where(*mine)).scalar_one_or_none()
+    return connection.execute(select(result_chunk.c.body).where(*mine)).scalar_one_or_none()
+
+
+def _opened(sealed: bytes | None, data_key: bytes, query: QueryId, place: int, count: int) -> bytes:
     if sealed is None:
         raise DamagedResult
     try:

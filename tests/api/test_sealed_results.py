@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import datetime
 import io
+import threading
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
+from cleanroom.api.context import EXTENSION, Door
+from cleanroom.domain.events import EventKind
+from cleanroom.domain.identifiers import QueryId
 from cleanroom.domain.query import Role
+from cleanroom.store.results import OpenResult, Results, shredded
 from cleanroom.store.schema import queries, result_chunk
 from cleanroom.vault.sealing import CHUNK_BYTES
-from tests.api.conftest import COLLABORATION, Caller, House
+from tests.api.conftest import COLLABORATION, SETTINGS, Caller, House
 
 MEDIA_TYPES = ["application/json", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"]
 
@@ -101,6 +107,24 @@ def test_the_runner_and_the_owner_let_go_of_a_result_for_everybody(
         assert receiver.get(path).json["state"] == "expired"
         assert receiver.get(f"{path}/result").json["code"] == "result.expired"
     assert house.kinds().count("result.shredded") == 1
+
+
+def test_a_result_that_is_let_go_of_while_it_is_asked_for_is_gone(house: House, press: Caller) -> None:
+    path = answered(house, press)
+    drawers, record = house.home.drawers, house.home.drawers.queries.get(QueryId(path.rpartition("/")[2]))
+    assert record is not None
+
+    class LetGo(Results):
+        def open(self, query: QueryId) -> OpenResult | None:
+            found = super().open(query)
+            self.shred(query, shredded(record, EventKind.RESULT_SHREDDED, house.home.clock.now()))
+            return found
+
+    hasty = replace(drawers, results=LetGo(house.home.database, drawers.log, drawers.master_keys))
+    house.app.extensions[EXTENSION] = Door(replace(house.home, drawers=hasty), SETTINGS, threading.BoundedSemaphore(2))
+    answer = press.get(f"{path}/result")
+    assert (answer.status_code, answer.json["code"]) == (410, "result.expired")
+    assert house.kinds()[-1] == "result.shredded"
 
 
 def test_what_has_no_result_is_not_let_go_of(house: House, press: Caller) -> None:

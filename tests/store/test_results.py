@@ -107,6 +107,14 @@ def lengthened(connection: Connection) -> None:
     connection.execute(update(result).where(result.c.query == Q1).values(chunk_count=4))
 
 
+def counted_away(connection: Connection) -> None:
+    connection.execute(update(result).where(result.c.query == Q1).values(chunk_count=0))
+
+
+def counted_backwards(connection: Connection) -> None:
+    connection.execute(update(result).where(result.c.query == Q1).values(chunk_count=-3))
+
+
 def emptied(connection: Connection) -> None:
     _put(connection, Q1, 0, b"")
 
@@ -127,8 +135,8 @@ def wholly_of_another(connection: Connection) -> None:
 
 
 DAMAGES = [
-    flipped, reordered, repeated, of_another_result, cut_off, cut_off_and_counted, lengthened, emptied, another_key, no_key,
-    wholly_of_another,
+    flipped, reordered, repeated, of_another_result, cut_off, cut_off_and_counted, lengthened, counted_away, counted_backwards,
+    emptied, another_key, no_key, wholly_of_another,
 ]  # fmt: skip
 
 
@@ -205,6 +213,14 @@ def test_a_reader_finds_a_result_that_is_shredded_meanwhile_damaged(kept: Result
     assert kept.shred(Q1, happened(EventKind.RESULT_SHREDDED))
     with pytest.raises(DamagedResult):
         next(chunks)
+
+
+def test_what_was_shredded_meanwhile_was_not_fetched(kept: Results, log: Log) -> None:
+    assert kept.fetched(Q1, happened(EventKind.RESULT_FETCHED))
+    assert kept.shred(Q1, happened(EventKind.RESULT_SHREDDED))
+    size = log.size()
+    assert not kept.fetched(Q1, happened(EventKind.RESULT_FETCHED))
+    assert log.size() == size
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
