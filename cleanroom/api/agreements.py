@@ -13,6 +13,7 @@ from cleanroom.domain.policy import Policy
 from cleanroom.rules.readiness import readiness as readiness_of
 from cleanroom.rules.readiness import seen_by
 from cleanroom.rules.told import effective_json, readiness_json
+from cleanroom.sql.template_text import templates_read
 from cleanroom.store.backing import backings, given_secrets
 
 agreements = StrictBlueprint(
@@ -35,7 +36,9 @@ def readiness(collaboration: str) -> dict[str, Any]:
     folder = home().drawers.policies.folder()
     mine = [dataset.name for dataset in folder.datasets if dataset.partner == me]
     behind = backings(folder, home().drawers.roots, given_secrets(home().drawers.secrets, None))
-    return readiness_json(policy.collaboration.name, seen_by(me, readiness_of(policy, mine, behind)))
+    return readiness_json(
+        policy.collaboration.name, seen_by(me, readiness_of(policy, mine, behind, templates_read(policy)))
+    )
 
 
 def _policy(name: str) -> Policy:

@@ -19,6 +19,7 @@ from cleanroom.domain.policy import Policy, PolicyFolder
 from cleanroom.rules.readiness import Backing
 from cleanroom.rules.readiness import readiness as readiness_of
 from cleanroom.rules.told import effective_json, readiness_json
+from cleanroom.sql.template_text import templates_read
 from cleanroom.store.backing import backings, given_secrets
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -70,7 +71,7 @@ def readiness(folder: Path | None, collaboration: str, home: Path, output: str) 
     documents, behind = _documents(folder, home)
     policy = _policy(documents, collaboration)
     members = [d.name for d in documents.datasets if policy.collaboration.has(d.partner)]
-    found = readiness_of(policy, members, behind)
+    found = readiness_of(policy, members, behind, templates_read(policy))
     if output == "json":
         print_json(readiness_json(collaboration, found))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from cleanroom.domain.identifiers import DatasetName, PartnerName, owner_of
+from cleanroom.domain.identifiers import DatasetName, PartnerName, TemplateName, owner_of
 from cleanroom.domain.policy import Analyses, Policy
 from cleanroom.rules.contradictions import Contradiction, contradictions
 from cleanroom.rules.effective import effective, releasable
@@ -33,13 +33,12 @@ class Backing:
     """What is known of where a dataset's data is kept; None: not known here, and no reason is made of it.
 
     `connected`: its connection exists and is its owner's. `admitted`: the operator admitted it. `secret`: what the
-    connection refers to is given. `waiting`: what still needs approval before anything may be asked of it.
+    connection refers to is given.
     """
 
     connected: bool | None = None
     admitted: bool | None = None
     secret: bool | None = None
-    waiting: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,20 @@ _OWNER = "owner.not_ready"
 
 
 def readiness(
-    policy: Policy, unruled: Iterable[DatasetName] = (), backings: Mapping[DatasetName, Backing] | None = None
+    policy: Policy,
+    unruled: Iterable[DatasetName] = (),
+    backings: Mapping[DatasetName, Backing] | None = None,
+    reads: Mapping[TemplateName, tuple[DatasetName, ...]] | None = None,
 ) -> tuple[Readiness, ...]:
-    """Of each dataset with a rule in the collaboration and of the `unruled` ones, by name: all reasons."""
+    """Of each dataset with a rule in the collaboration and of the `unruled` ones, by name: all reasons.
+
+    `reads`: what each template reads (`sql.template_text.templates_read`).
+    """
     asking = {dataset.name: dataset.askable for dataset in effective(policy).datasets}
     found = contradictions(policy)
-    ruled = {name: tuple(_of_rule(policy, name, found, asking[name])) for name in asking}
+    ruled = {
+        name: (*_of_rule(policy, name, found, asking[name]), *_templates(policy, name, reads or {})) for name in asking
+    }
     lacking = {name: tuple(_unruled(policy, name)) for name in unruled if name not in asking}
     return tuple(
         _readiness(name, asking.get(name, ()), (*reasons, *_behind(name, (backings or {}).get(name, UNKNOWN))))
@@ -108,20 +115,34 @@ def _of_rule(
             blocks = one.blocks and one.datasets[0] == name
             others = tuple(other for other in one.datasets if other != name)
             yield Reason(one.code, one.message, one.by, blocks, hint=one.hint, others=others)
-    yield from _templates(policy, name)
     if asking and not _shows(policy, name):
         message = f"Nothing of {name} can come out: no row is counted, no column aggregated or grouped by."
         hint = "Write count_rows: true, or list aggregates under columns."
         yield Reason("rule.shows_nothing", message, owner_of(name), hint=hint)
 
 
-def _templates(policy: Policy, name: DatasetName) -> Iterator[Reason]:
+def _templates(
+    policy: Policy, name: DatasetName, reads: Mapping[TemplateName, tuple[DatasetName, ...]]
+) -> Iterator[Reason]:
+    """Where templates alone may read the dataset, one that does is approved by the owners of all that it reads."""
+    texts = {n: t for n, t in policy.templates.items() if name in reads.get(n, ())}
+    lacking = {n: [d for d in reads[n] if owner_of(d) not in t.approvals] for n, t in texts.items()}
+    if policy.rules[name].analyses is not Analyses.TEMPLATES or [] in lacking.values():
+        return
     owner = owner_of(name)
-    approved = any(owner in template.approvals for template in policy.templates.values())
-    if policy.rules[name].analyses is Analyses.TEMPLATES and not approved:
-        message = f"{name} may be read by approved templates alone, and its owner has approved none."
+    others = sorted({d for n, t in texts.items() if owner in t.approvals for d in lacking[n]})
+    if not others:
+        message = f"{name} may be read by approved templates alone, and its owner has approved none that reads it."
         hint = "Its owner approves a template that reads it, or writes analyses: free."
         yield Reason("template.none", message, owner, hint=hint)
+        return
+    partners = sorted({owner_of(other) for other in others})
+    message = (
+        f"{name} may be read by approved templates alone, and none that reads it is approved by {', '.join(partners)}."
+    )
+    by = partners[0] if len(partners) == 1 else None
+    hint = "Every owner of a dataset that a template reads approves it."
+    yield Reason("template.waiting", message, by, hint=hint, others=tuple(others))
 
 
 def _shows(policy: Policy, name: DatasetName) -> bool:
@@ -149,4 +170,3 @@ def _behind(name: DatasetName, backing: Backing) -> Iterator[Reason]:
     if backing.secret is False:
         message = f"The secret that the connection of {name} refers to is not given."
         yield Reason("secret.missing", message, owner)
-    yield from backing.waiting

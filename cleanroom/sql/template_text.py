@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from cleanroom.domain.finding import Finding
-from cleanroom.domain.identifiers import DatasetName
+from cleanroom.domain.identifiers import DatasetName, TemplateName
 from cleanroom.domain.plan import scans
 from cleanroom.domain.policy import Policy, Template
 from cleanroom.sql.parameters import samples
@@ -42,6 +42,11 @@ def template_datasets(template: Template, policy: Policy) -> tuple[DatasetName, 
         return ()
     roots = (found.plan.root, *found.plan.unused)
     return tuple(sorted({scan.dataset for root in roots for scan in scans(root)}))
+
+
+def templates_read(policy: Policy) -> dict[TemplateName, tuple[DatasetName, ...]]:
+    """What each template of the policy reads."""
+    return {name: template_datasets(template, policy) for name, template in policy.templates.items()}
 
 
 def _resolved(template: Template, policy: Policy) -> Resolved | Finding:

@@ -168,3 +168,24 @@ def test_a_rollback_to_a_text_that_reads_no_more_is_refused(press: Caller, shop:
     written(press, sql=OTHER)
     assert shop.ask("DELETE", "/v1/collaborations/media/rules/shop.customers").status_code == 204
     assert rolled_back(press, 1).status_code == 422
+
+
+def test_readiness_tells_whether_a_template_may_read_what_templates_alone_may(
+    house: House, press: Caller, shop: Caller
+) -> None:
+    def codes(caller: Caller) -> list[str]:
+        (found,) = caller.get("/v1/collaborations/media/readiness").json["datasets"]
+        return [reason["code"] for reason in found["reasons"] if reason["code"] != "connection.not_admitted"]
+
+    house.write(rule() | {"analyses": "templates"})
+    assert codes(shop) == ["template.none"]
+    written(press)
+    assert codes(shop) == ["template.none"]
+    assert codes(press) == ["owner.not_ready"]
+    approve(shop, 1)
+    assert codes(shop) == []
+    assert codes(press) == []
+    press.ask("DELETE", HERE)
+    assert codes(shop) == ["template.none"]
+    (seen,) = press.get("/v1/collaborations/media/effective").json["datasets"]
+    assert seen["templates_only"] is True

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from cleanroom.domain.identifiers import DatasetName, PartnerName, TemplateName
 from cleanroom.domain.policy import Analyses, ColumnRule, JoinRule, Policy, Template
-from cleanroom.rules.readiness import Backing, Readiness, Reason, readiness, seen_by
+from cleanroom.rules.readiness import Backing, Readiness, readiness, seen_by
 from tests.rules.agreements import (
     CUSTOMERS,
     ORDERS,
@@ -77,18 +77,22 @@ def test_what_is_not_known_is_no_reason() -> None:
     assert codes(POLICY, ORDERS, {ORDERS: Backing(connected=True, admitted=True, secret=None)}) == []
 
 
-def test_what_waits_for_approval_is_told() -> None:
-    waiting = Reason("template.none", "No template is approved.", SHOP)
-    assert codes(POLICY, ORDERS, {ORDERS: Backing(waiting=(waiting,))}) == ["template.none"]
-
-
-def test_a_dataset_for_templates_alone_waits_for_one_that_its_owner_approved() -> None:
+def test_a_dataset_for_templates_alone_waits_for_one_that_reads_it_and_all_its_owners_approved() -> None:
     policy = with_rule(ORDERS, analyses=Analyses.TEMPLATES)
     text = Template(TemplateName("totals"), policy.collaboration.name, PRESS, "SELECT COUNT(*) FROM shop.orders")
+
+    def told(approvals: set[PartnerName], *read: DatasetName) -> list[tuple[str, PartnerName | None]]:
+        given = replace(policy, templates={text.name: replace(text, approvals=frozenset(approvals))})
+        return [(r.code, r.by) for r in of(readiness(given, reads={text.name: read}), ORDERS).reasons]
+
     assert codes(policy, ORDERS) == ["template.none"]
-    assert codes(replace(policy, templates={text.name: text}), ORDERS) == ["template.none"]
-    approved = replace(text, approvals=frozenset({SHOP}))
-    assert codes(replace(policy, templates={text.name: approved}), ORDERS) == []
+    assert told(set(), ORDERS) == [("template.none", SHOP)]
+    assert told({SHOP}, ORDERS) == []
+    assert told({SHOP}) == [("template.none", SHOP)]  # it does not read
+    assert told({SHOP}, CUSTOMERS) == [("template.none", SHOP)]
+    assert told({SHOP}, ORDERS, VIEWS) == [("template.waiting", PRESS)]
+    assert told({PRESS}, ORDERS, VIEWS) == [("template.none", SHOP)]
+    assert told({SHOP, PRESS}, ORDERS, VIEWS) == []
     assert codes(with_rule(ORDERS, analyses=Analyses.FREE), ORDERS) == []
 
 
