@@ -13,7 +13,7 @@ from cleanroom.documents import check_connection, check_dataset, check_rule, par
 from cleanroom.domain.document import DocumentKey, key_of, resting_on
 from cleanroom.domain.errors import Conflict, InvalidInput, Moved, NotPermitted, Problem
 from cleanroom.domain.identifiers import ConnectionName, fold
-from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder
+from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dataset, PolicyFolder, Template
 from cleanroom.sql import check_row_filter
 
 Owned: TypeAlias = Connection | Dataset | AnalysisRule
@@ -27,13 +27,19 @@ def write(
     Raises NotFound where its name is another partner's, Moved where the request's preconditions do not hold, InvalidInput
     or NotPermitted where it does not fit.
     """
-    policies = home().drawers.policies
-    key = key_of(value)
     if isinstance(value, Connection):
         _require_own(value)
-    before = policies.current_number(transaction, key)
-    require_unmoved(before)
+    require_unmoved(home().drawers.policies.current_number(transaction, key_of(value)))
     require_fits(value)
+    return make_current(transaction, value, rolled_back_to=rolled_back_to)
+
+
+def make_current(
+    transaction: Any, value: Owned | Template, *, rolled_back_to: int | None = None
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """As `write`, of a document that fits and that nobody moved."""
+    policies, key = home().drawers.policies, key_of(value)
+    before = policies.current_number(transaction, key)
     changed = policies.write(
         transaction, value, author=principal(), at=home().clock.now(), rolled_back_to=rolled_back_to
     )

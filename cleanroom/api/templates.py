@@ -7,7 +7,7 @@ from typing import Any
 
 from cleanroom.api.bodies import StrictBlueprint
 from cleanroom.api.context import home, principal
-from cleanroom.api.document_writes import etag, require, require_unmoved
+from cleanroom.api.document_writes import etag, make_current, require, require_unmoved
 from cleanroom.api.documents import ETAG, MATCH, document_body, takes
 from cleanroom.api.permissions import unknown
 from cleanroom.api.schemas.documents import RollbackBody, VersionList, VersionQuery, WrittenDocument
@@ -226,16 +226,8 @@ def _put(
     transaction: Any, value: Template, rolled_back_to: int | None = None
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
     """What became of it, the status and the ETag, where nobody moved the template meanwhile."""
-    policies, key = home().drawers.policies, key_of(value)
-    before = policies.current_number(transaction, key)
-    require_unmoved(before)
-    changed = policies.write(
-        transaction, value, author=principal(), at=home().clock.now(), rolled_back_to=rolled_back_to
-    )
-    number = policies.current_number(transaction, key)
-    change = "unchanged" if not changed else "replaced" if before else "created"
-    told = {"document": str(key), "change": change, "version": number}
-    return told, 201 if change == "created" else 200, {"ETag": etag(number)}
+    require_unmoved(home().drawers.policies.current_number(transaction, key_of(value)))
+    return make_current(transaction, value, rolled_back_to=rolled_back_to)
 
 
 def _write(transaction: Any, value: Template, *, approved: bool) -> None:

@@ -116,7 +116,7 @@ def _rule(collaboration: str, dataset: str) -> DocumentKey:
 def _found(key: DocumentKey, version: int | None) -> DocumentVersion:
     found = home().drawers.history.at(key, version, principal().partner)
     if found is None:
-        raise unknown(key.kind)
+        raise unknown(key.kind if version is None else f"version {version} of a {key.kind}")
     return found
 
 

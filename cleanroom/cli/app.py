@@ -46,6 +46,8 @@ def cleanroom(context: click.Context, home: Path) -> None:
 
     Exit codes: 0 done, 2 wrong usage or input, 3 refused by a rule, 4 failed, 5 not permitted,
     6 changes pending.
+
+    The database is what CLEANROOM_DATABASE_URL says; SQLite in the home where it is not set.
     """
     context.obj = home
 

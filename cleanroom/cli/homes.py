@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from cleanroom.bootstrap import init_home
-from cleanroom.cli.options import database_url, home_option, opened, output_option
-from cleanroom.cli.people import partner_name, places_option
+from cleanroom.cli.options import database_url, home_option, opened, output_option, partner_name
+from cleanroom.cli.people import places_option
 from cleanroom.cli.showing import print_json
 from cleanroom.domain.identifiers import RESOURCE_NAME, CollaborationName, PartnerName
 from cleanroom.domain.query import Role

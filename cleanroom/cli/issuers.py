@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import home_option, opened, output_option
-from cleanroom.cli.people import collaboration_name, partner_name, short, show, spelled
+from cleanroom.cli.options import home_option, opened, output_option, partner_name
+from cleanroom.cli.people import collaboration_name, short, spelled
+from cleanroom.cli.showing import print_listing
 from cleanroom.domain.identifiers import PartnerName
 from cleanroom.domain.people import Issuer
 from cleanroom.domain.query import Grant, Role
@@ -66,7 +67,7 @@ def list_issuers(home: Path, output: str) -> None:
         [i.url, i.partner, i.audience, i.roles_claim, ", ".join(f"{name}={spelled((g,))}" for name, g in i.role_map)]
         for i in found
     ]
-    show(("issuer", "partner", "audience", "roles_claim", "role_map"), rows, output)
+    print_listing(("issuer", "partner", "audience", "roles_claim", "role_map"), rows, output)
 
 
 @issuer.command("remove")

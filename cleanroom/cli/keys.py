@@ -8,7 +8,7 @@ import click
 
 from cleanroom.bootstrap import open_home_without_keys
 from cleanroom.cli.options import database_url, home_option, opened, output_option
-from cleanroom.cli.showing import print_json, rendered, table
+from cleanroom.cli.showing import print_json, rendered, table, when
 from cleanroom.store.master_keys import in_force
 from cleanroom.store.rotation import rotate as rotated
 
@@ -28,14 +28,13 @@ def listing(home: Path, output: str) -> None:
         with open_home.database.read() as transaction:
             current = in_force(transaction)
     if output == "json":
-        found = [{"id": k.id, "created_at": k.created_at.isoformat(), "in_force": k.id == current} for k in ring.keys]
+        found = [{"id": k.id, "created_at": when(k.created_at), "in_force": k.id == current} for k in ring.keys]
         print_json(found)
         return
     rows = [
-        (k.id, f"{k.created_at:%Y-%m-%d %H:%M}", (now - k.created_at).days, "yes" if k.id == current else "no")
-        for k in ring.keys
+        (k.id, when(k.created_at), (now - k.created_at).days, "yes" if k.id == current else "no") for k in ring.keys
     ]
-    columns = [("key", "VARCHAR"), ("created (UTC)", "VARCHAR"), ("days", "INTEGER"), ("in force", "VARCHAR")]
+    columns = [("key", "VARCHAR"), ("created_at", "VARCHAR"), ("days", "INTEGER"), ("in force", "VARCHAR")]
     click.echo(rendered(table(columns, rows)), nl=False)
 
 

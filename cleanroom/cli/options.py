@@ -30,13 +30,14 @@ def home_option(command: Command) -> Command:
 
 def partner_option(command: Command) -> Command:
     """The command takes `partner`: a partner's name."""
-    return click.option("--partner", required=True, callback=_partner, help="Whose.")(command)
+    return click.option("--partner", required=True, callback=partner_name, help="Whose.")(command)
 
 
-def _partner(_context: click.Context, _parameter: click.Parameter, value: str) -> PartnerName:
-    if not RESOURCE_NAME.match(value):
+def partner_name(_context: click.Context, _parameter: click.Parameter, value: str | None) -> PartnerName | None:
+    """The value, where it may name a partner; None where none was given."""
+    if value is not None and not RESOURCE_NAME.match(value):
         raise click.BadParameter("a partner's name is of lower-case letters, digits, - and _, a letter first.")
-    return PartnerName(value)
+    return None if value is None else PartnerName(value)
 
 
 def output_option(command: Command) -> Command:

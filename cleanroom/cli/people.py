@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import click
 
 from cleanroom.bootstrap import Home
-from cleanroom.cli.options import home_option, opened, output_option
-from cleanroom.cli.showing import print_json, rendered, table
+from cleanroom.cli.options import home_option, opened, output_option, partner_name
+from cleanroom.cli.showing import print_listing, when
 from cleanroom.domain.errors import NotFound
 from cleanroom.domain.identifiers import RESOURCE_NAME, CollaborationName, PartnerName, PrincipalId
 from cleanroom.domain.people import Person
@@ -31,13 +30,6 @@ def short(most: int) -> _Check:
         return value
 
     return check
-
-
-def partner_name(_context: click.Context, _parameter: click.Parameter, value: str) -> PartnerName:
-    """The value, where it may name a partner."""
-    if not RESOURCE_NAME.match(value):
-        raise click.BadParameter("a partner's name is of lower-case letters, digits, - and _, a letter first.")
-    return PartnerName(value)
 
 
 def collaboration_names(
@@ -94,7 +86,7 @@ def list_partners(home: Path, output: str) -> None:
     with opened(home) as room:
         found = room.drawers.partners.list()
     rows = [[p.name, p.title, p.contact, when(p.created_at), when(p.suspended_at)] for p in found]
-    show(("name", "title", "contact", "created_at", "suspended_at"), rows, output)
+    print_listing(("name", "title", "contact", "created_at", "suspended_at"), rows, output)
 
 
 @partner.command("suspend")
@@ -123,7 +115,7 @@ def principal() -> None:
 
 
 @principal.command("list")
-@click.option("--partner", "of", callback=lambda c, p, v: v and partner_name(c, p, v), help="Only of this partner.")
+@click.option("--partner", "of", callback=partner_name, help="Only of this partner.")
 @home_option
 @output_option
 def list_principals(of: PartnerName | None, home: Path, output: str) -> None:
@@ -131,7 +123,7 @@ def list_principals(of: PartnerName | None, home: Path, output: str) -> None:
     with opened(home) as room:
         found = room.drawers.people.list(of)
     rows = [[p.id, p.title, spelled(p.grants), when(p.created_at), when(p.disabled_at)] for p in found]
-    show(("id", "title", "grants", "created_at", "disabled_at"), rows, output)
+    print_listing(("id", "title", "grants", "created_at", "disabled_at"), rows, output)
 
 
 @principal.command("disable")
@@ -197,7 +189,7 @@ def revoke(
 
 
 @click.command("list")
-@click.option("--partner", "of", callback=lambda c, p, v: v and partner_name(c, p, v), help="Only of this partner.")
+@click.option("--partner", "of", callback=partner_name, help="Only of this partner.")
 @home_option
 @output_option
 def list_tokens(of: PartnerName | None, home: Path, output: str) -> None:
@@ -216,7 +208,7 @@ def list_tokens(of: PartnerName | None, home: Path, output: str) -> None:
         ]
         for t in found
     ]
-    show(("id", "principal", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"), rows, output)
+    print_listing(("id", "principal", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"), rows, output)
 
 
 @click.command("revoke")
@@ -258,16 +250,3 @@ def grants_of(roles: Iterable[str], collaborations: Iterable[CollaborationName])
 def spelled(grants: Iterable[Grant]) -> str:
     """The grants as people write them: analyst, admin@retail-media."""
     return ", ".join(sorted(g.role.value + (f"@{g.collaboration}" if g.collaboration else "") for g in grants))
-
-
-def when(at: datetime.datetime | None) -> str | None:
-    """The second, in UTC."""
-    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def show(columns: tuple[str, ...], rows: list[list[Any]], output: str) -> None:
-    """The rows are printed as a table, or as JSON objects."""
-    if output == "json":
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        click.echo(rendered(table([(name, "VARCHAR") for name in columns], rows)), nl=False)

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import home_option, opened, output_option
+from cleanroom.cli.options import home_option, opened, output_option, partner_name
 from cleanroom.cli.showing import print_json
-from cleanroom.domain.identifiers import RESOURCE_NAME, PartnerName
+from cleanroom.domain.identifiers import PartnerName
 from cleanroom.domain.quota import Quota
 from cleanroom.store.quotas import EVERY_PARTNER
 
 _MOST = 1_000_000
 
 
-def _partner(_context: click.Context, _parameter: click.Parameter, value: str | None) -> PartnerName:
-    if value is not None and not RESOURCE_NAME.match(value):
-        raise click.BadParameter("a partner's name is of lower-case letters, digits, - and _, a letter first.")
-    return EVERY_PARTNER if value is None else PartnerName(value)
+def _partner(context: click.Context, parameter: click.Parameter, value: str | None) -> PartnerName:
+    return partner_name(context, parameter, value) or EVERY_PARTNER
 
 
 @click.group()
@@ -68,7 +66,7 @@ def show(partner: PartnerName, home: Path, output: str) -> None:
         drawer = open_home.drawers.quotas
         shown = {partner: drawer.of(partner)} | (drawer.list() if partner == EVERY_PARTNER else {})
     if output == "json":
-        print_json({"quotas": [{"partner": name, **asdict(value)} for name, value in shown.items()]})
+        print_json([{"partner": name, **asdict(value)} for name, value in shown.items()])
         return
     for name, value in shown.items():
         click.echo(_line(name, value))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cleanroom.cli.options import home_option, opened, output_option, partner_option
-from cleanroom.cli.showing import print_json, rendered, table
+from cleanroom.cli.showing import print_listing, when
 from cleanroom.domain.errors import NotFound
 from cleanroom.domain.identifiers import RESOURCE_NAME, PartnerName
 
@@ -49,12 +49,8 @@ def listing(home: Path, output: str) -> None:
     """List the secrets by partner and name."""
     with opened(home) as open_home:
         found = open_home.drawers.secrets.list()
-    if output == "json":
-        print_json([{"partner": s.partner, "name": s.name, "written_at": s.written_at.isoformat()} for s in found])
-        return
-    columns = [(name, "VARCHAR") for name in ("partner", "name", "written (UTC)")]
-    rows = [(s.partner, s.name, f"{s.written_at:%Y-%m-%d %H:%M}") for s in found]
-    click.echo(rendered(table(columns, rows)), nl=False)
+    rows = [(s.partner, s.name, when(s.written_at)) for s in found]
+    print_listing(("partner", "name", "written_at"), rows, output)
 
 
 @secret.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,20 @@ NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUB
 def print_json(value: Any) -> None:
     """The value is on standard output as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_listing(names: Sequence[str], rows: Iterable[Sequence[Any]], output: str) -> None:
+    """The rows are on standard output: as JSON objects, or as a table in which nothing stands for what is absent."""
+    if output == "json":
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    shown = [["" if value is None else value for value in row] for row in rows]
+    click.echo(rendered(table([(name, "VARCHAR") for name in names], shown)), nl=False)
+
+
+def when(at: datetime.datetime | None) -> str | None:
+    """The second, in UTC (RFC 3339)."""
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

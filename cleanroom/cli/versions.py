@@ -9,7 +9,7 @@ import click
 
 from cleanroom.cli.options import home_option, opened, output_option
 from cleanroom.cli.rollback import roll_back
-from cleanroom.cli.showing import print_json, printable, rendered, table
+from cleanroom.cli.showing import print_json, printable, rendered, table, when
 from cleanroom.documents import to_document
 from cleanroom.documents.yaml_text import to_yaml
 from cleanroom.domain.document import DOCUMENT_KINDS, DocumentKey, VersionEntry, parse_key
@@ -102,12 +102,12 @@ def _entry_json(entry: VersionEntry) -> dict[str, object]:
     return {
         "version": entry.version,
         "author": entry.author,
-        "written_at": entry.written_at.isoformat(),
+        "written_at": when(entry.written_at),
         "digest": entry.digest,
         "current": entry.current,
     }
 
 
 def _row(entry: VersionEntry) -> tuple[object, ...]:
-    at = entry.written_at.isoformat(sep=" ", timespec="seconds")
+    at = when(entry.written_at)
     return entry.version, at, entry.author or "the operator", entry.digest, "current" if entry.current else ""

@@ -96,6 +96,13 @@ def _engine(url: str) -> Engine:
     raise OperationError("The database must be SQLite or PostgreSQL.", "store.url")
 
 
+_TOLD = {
+    "store.unavailable": "The database does not answer: it is down, unreachable, or does not let this user in.",
+    "store.busy": "Somebody else has held the database's lock for too long. Try again.",
+    "store.full": "The database's disk is full.",
+}
+
+
 @contextmanager
 def _failures(engine: Engine) -> Iterator[None]:
     try:
@@ -104,7 +111,7 @@ def _failures(engine: Engine) -> Iterator[None]:
         code = code_of(error, engine.dialect.name)
         cause = type(getattr(error, "orig", error)).__name__
         structlog.get_logger().error("store.failed", code=code, error=type(error).__name__, cause=cause)
-        raise OperationError("The database refused.", code) from error
+        raise OperationError(_TOLD.get(code, "The database refused."), code) from error
 
 
 def code_of(error: exc.SQLAlchemyError, dialect: str) -> str:

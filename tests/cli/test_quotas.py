@@ -10,7 +10,7 @@ BUILT_IN = {"per_minute": 600, "most_unfinished": 100, "most_running": 32}
 
 
 def shown(made: Terminal, *words: str) -> dict[str, dict[str, int]]:
-    told = json.loads(made("quota", "show", *words, "--output", "json").out)["quotas"]
+    told = json.loads(made("quota", "show", *words, "--output", "json").out)
     return {row.pop("partner"): row for row in told}
 
 
