@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar, cast
 
 import marshmallow as ma
@@ -40,8 +41,11 @@ class StrictParser(FlaskParser):
             raise InvalidInput((Problem("input.invalid", "A parameter holds a character that no name has."),))
         return super().load_querystring(req, schema)
 
-    def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise InvalidInput(tuple(_problems(cast(Mapping[str, Any], error.messages_dict))))
+    def handle_error(
+        self, error: ma.ValidationError, req: Request, schema: ma.Schema, *_args: Any, **_kwargs: Any
+    ) -> NoReturn:
+        found = _problems(cast(Mapping[str, Any], error.messages_dict))
+        raise InvalidInput(tuple(_taught(problem, schema) for problem in found))
 
 
 class StrictBlueprint(Blueprint):  # type: ignore[misc]
@@ -150,6 +154,14 @@ def _problems(messages: Mapping[str, Any], prefix: str = "") -> list[Problem]:
         else:
             found += [Problem("input.invalid", str(m), field=name or None) for m in _listed(value)]
     return found
+
+
+def _taught(problem: Problem, schema: ma.Schema) -> Problem:
+    """With the names that are known here, where it speaks of one that is not."""
+    known = sorted(field.data_key or name for name, field in schema.fields.items())
+    if problem.field is None or problem.field.partition(".")[0] in known:
+        return problem
+    return replace(problem, hint=f"Known here: {', '.join(known)}.")
 
 
 def _listed(value: Any) -> list[Any]:

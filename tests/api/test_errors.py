@@ -89,6 +89,13 @@ def test_bodies_that_are_none(
     assert len(house.home.drawers.queries.page().records) == 0
 
 
+def test_a_name_that_is_not_known_is_told_beside_those_that_are(house: House) -> None:
+    (problem,) = sent(house, "POST", QUERIES, json={"sql": APPROVED, "dialekt": "duckdb"}).json["problems"]
+    assert (problem["field"], problem["hint"]) == ("dialekt", "Known here: dialect, parameters, sql, template.")
+    (problem,) = sent(house, "GET", "/v1/queries?cusor=1").json["problems"]
+    assert problem["hint"] == "Known here: collaboration, cursor, limit, state."
+
+
 def test_a_body_with_a_charset_is_read(house: House) -> None:
     body = json.dumps({"sql": APPROVED})
     assert sent(house, "POST", QUERIES, data=body, content_type="application/json; charset=utf-8").status_code == 202
