@@ -213,3 +213,13 @@ def test_both_sample_collaborations_are_about_the_same_datasets() -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    found, left = set[Path](), [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        if page not in found and page.suffix == ".md":
+            found.add(page)
+            left += [(page.parent / target).resolve() for target in LINK.findall(page.read_text())]
+    assert found >= {page for page in DOCS.glob("*.md")} | set(ROOT.glob("*.md"))
