@@ -222,4 +222,4 @@ def test_every_page_is_found_from_the_readme() -> None:
         if page not in found and page.suffix == ".md":
             found.add(page)
             left += [(page.parent / target).resolve() for target in LINK.findall(page.read_text())]
-    assert found >= {page for page in DOCS.glob("*.md")} | set(ROOT.glob("*.md"))
+    assert found >= set(DOCS.glob("*.md")) | set(ROOT.glob("*.md"))
