@@ -41,9 +41,8 @@ class StrictParser(FlaskParser):
             raise InvalidInput((Problem("input.invalid", "A parameter holds a character that no name has."),))
         return super().load_querystring(req, schema)
 
-    def handle_error(
-        self, error: ma.ValidationError, req: Request, schema: ma.Schema, *_args: Any, **_kwargs: Any
-    ) -> NoReturn:
+    def handle_error(self, error: ma.ValidationError, *given: Any, **_kwargs: Any) -> NoReturn:
+        _request, schema = given
         found = _problems(cast(Mapping[str, Any], error.messages_dict))
         raise InvalidInput(tuple(_taught(problem, schema) for problem in found))
 
