@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, Text, cast, exists, insert, select, update
 
 from cleanroom.domain.errors import Conflict, InvalidInput, Problem
 from cleanroom.domain.events import Event, EventKind, LoggedEvent
 from cleanroom.domain.identifiers import CollaborationName, DatasetName, PartnerName, QueryId
-from cleanroom.domain.query import RELEASED_STATES, IdempotencyKey, Principal, QueryRecord, QueryState
+from cleanroom.domain.query import FINAL_STATES, RELEASED_STATES, IdempotencyKey, Principal, QueryRecord, QueryState
 from cleanroom.store.database import Database
 from cleanroom.store.idempotency import keep, query_under
 from cleanroom.store.log import Log
@@ -20,6 +21,8 @@ from cleanroom.store.quotas import count_request, require_room
 from cleanroom.store.schema import queries, query_sight
 
 _LONGEST_CURSOR = 18  # digits: within 64 bits
+_LAST = 10**_LONGEST_CURSOR
+_FEW = frozenset(QueryState) - FINAL_STATES  # found among all faster than among what a partner sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Queries:
                 raise Conflict("A member left while the query was judged; ask again.", "collaboration.moved")
             logged = self._log.append(connection, event)
             connection.execute(insert(queries), row_of(record, logged.number))
-            connection.execute(insert(query_sight), sights_of(record))
+            connection.execute(insert(query_sight), sights_of(record, logged.number))
             count_request(connection, who.partner, logged.number, at)
             if key is not None:
                 keep(connection, who.id, record.collaboration, key, record.id, at)
@@ -107,12 +110,16 @@ class Queries:
 
         InvalidInput where the cursor is none of ours.
         """
-        wanted = [] if cursor is None else [queries.c.position < position_of(cursor)]
-        wanted += [] if state is None else [queries.c.state == state.value]
+        before = _LAST if cursor is None else position_of(cursor)
+        wanted = [] if state is None else [queries.c.state == state.value]
         wanted += [] if collaboration is None else [queries.c.collaboration == collaboration]
-        rows = select(queries).where(*_seen(seen_by), *wanted).order_by(queries.c.position.desc()).limit(limit + 1)
+        if seen_by is None or state in _FEW:
+            rows = select(queries).where(queries.c.position < before, *_seen(seen_by), *wanted)
+        else:
+            seen = _positions(seen_by, before, wanted, limit + 1)
+            rows = select(queries).join(seen, queries.c.position == seen.c.position)
         with self._database.read() as connection:
-            found = connection.execute(rows).all()
+            found = connection.execute(rows.order_by(queries.c.position.desc()).limit(limit + 1)).all()
         more = len(found) > limit
         shown = found[:limit]
         return QueryPage(tuple(record_of(row) for row in shown), str(shown[-1].position) if more and shown else None)
@@ -163,10 +170,21 @@ def _move(connection: Connection, query: QueryId, state: QueryState, values: dic
 def _seen(partner: PartnerName | None) -> tuple[ColumnElement[bool], ...]:
     if partner is None:
         return ()
-    related = select(query_sight.c.query).where(query_sight.c.partner == partner)
-    involved = queries.c.id.in_(related.where(query_sight.c.relation.in_(("runner", "owner"))))
-    received = queries.c.id.in_(related.where(query_sight.c.relation == "receiver"))
-    return (or_(involved, received & queries.c.state.in_([state.value for state in RELEASED_STATES])),)
+    own = (query_sight.c.partner == partner, query_sight.c.query == queries.c.id)
+    return (exists().where(*own, _shows()),)
+
+
+def _positions(partner: PartnerName, before: int, wanted: Sequence[ColumnElement[bool]], limit: int) -> Subquery:
+    """Where the last of those that the partner sees stand, read along what it sees."""
+    place = query_sight.c.position
+    own = (query_sight.c.partner == partner, place < before, query_sight.c.query == queries.c.id)
+    return select(place).distinct().where(*own, _shows(), *wanted).order_by(place.desc()).limit(limit).subquery()
+
+
+def _shows() -> ColumnElement[bool]:
+    """As whom one sees a query: a receiver does once there was a result."""
+    released = queries.c.state.in_([state.value for state in RELEASED_STATES])
+    return (query_sight.c.relation != "receiver") | released
 
 
 def position_of(cursor: str) -> int:

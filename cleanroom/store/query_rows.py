@@ -39,13 +39,13 @@ def row_of(record: QueryRecord, position: int) -> dict[str, Any]:
     }
 
 
-def sights_of(record: QueryRecord) -> list[dict[str, str]]:
-    """Who may see the query, and as what."""
+def sights_of(record: QueryRecord, position: int) -> list[dict[str, Any]]:
+    """Who may see the query, and as what; `position` is that of its row."""
     owners = sorted({owner_of(name) for name in record.datasets})
     relations = [(record.principal.partner, "runner")]
     relations += [(owner, "owner") for owner in owners]
     relations += [(receiver, "receiver") for receiver in sorted(set(record.receivers))]
-    return [{"partner": p, "query": record.id, "relation": relation} for p, relation in relations]
+    return [{"partner": p, "query": record.id, "relation": relation, "position": position} for p, relation in relations]
 
 
 def record_of(row: Any) -> QueryRecord:

@@ -62,11 +62,10 @@ def quota_of(connection: Connection, partner: PartnerName) -> Quota:
 def require_room(connection: Connection, partner: PartnerName, at: datetime.datetime, *, queued: bool) -> None:
     """The partner may ask now; and, where its query is to wait (`queued`), have one more unfinished. QuotaExceeded."""
     allowed = quota_of(connection, partner)
-    moments = _recent(connection, partner, at)
-    if len(moments) >= allowed.per_minute:
-        again = moments[len(moments) - allowed.per_minute] if allowed.per_minute else at
+    first = _first_of_last(connection, partner, at, allowed.per_minute) if allowed.per_minute else at
+    if first is not None:
         message = f"Your partner may ask {allowed.per_minute} times a minute, and has."
-        raise QuotaExceeded(message, limit="per_minute", retry_after_s=_whole_seconds(again + _MINUTE - at))
+        raise QuotaExceeded(message, limit="per_minute", retry_after_s=_whole_seconds(first + _MINUTE - at))
     if queued and _unfinished(connection, partner) >= allowed.most_unfinished:
         message = f"Your partner may have {allowed.most_unfinished} unfinished queries at once, and has."
         raise QuotaExceeded(message, limit="most_unfinished", retry_after_s=_RETRY_UNFINISHED_S)
@@ -79,11 +78,13 @@ def count_request(connection: Connection, partner: PartnerName, number: int, at:
     connection.execute(insert(recent_request), {"partner": partner, "number": number, "at": at})
 
 
-def _recent(connection: Connection, partner: PartnerName, at: datetime.datetime) -> list[datetime.datetime]:
-    """When the partner asked within the last minute, the oldest first."""
+def _first_of_last(
+    connection: Connection, partner: PartnerName, at: datetime.datetime, count: int
+) -> datetime.datetime | None:
+    """When the partner's last `count` requests of this minute began; None where there were fewer."""
     within = (recent_request.c.at > at - _MINUTE, recent_request.c.at < at + _MINUTE)
     mine = select(recent_request.c.at).where(recent_request.c.partner == partner, *within)
-    return list(connection.execute(mine.order_by(recent_request.c.at)).scalars())
+    return connection.execute(mine.order_by(recent_request.c.at.desc()).offset(count - 1).limit(1)).scalar()
 
 
 def _unfinished(connection: Connection, partner: PartnerName) -> int:

@@ -143,6 +143,8 @@ queries = Table(
     Column("parameters", JSON, nullable=False, server_default="{}"),
     Column("template", String(63)),
     Index(None, "state", "partner", "position"),
+    Index(None, "state", "expires_at"),
+    Index(None, "collaboration", "position"),
 )
 
 query_sight = Table(
@@ -151,6 +153,8 @@ query_sight = Table(
     Column("partner", String(63), primary_key=True),
     Column("query", String(64), ForeignKey("query.id"), primary_key=True),
     Column("relation", String(8), primary_key=True),  # runner | owner | receiver
+    Column("position", BigInteger, nullable=False),  # of the query: what a partner sees is read in this order
+    Index(None, "partner", "position"),
 )
 
 result = Table(
@@ -220,6 +224,7 @@ recent_request = Table(
     Column("partner", String(63), primary_key=True),
     Column("number", BigInteger, ForeignKey("log_entry.number"), primary_key=True),  # of its event
     Column("at", UtcDateTime, nullable=False),
+    Index(None, "partner", "at"),
 )
 
 turn = Table(
