@@ -1,4 +1,7 @@
-"""A running server's address and a token → questions asked and answers fetched over HTTP. Needs httpx alone."""
+"""A running server's address and a token → questions asked and answers fetched over HTTP. Needs httpx alone.
+
+One file, so that it can be read, and copied, without the rest of the package.
+"""
 
 from __future__ import annotations
 
@@ -228,13 +231,12 @@ class Client:
 
     def approve_template(self, collaboration: str, template: str, version: int) -> dict[str, Any]:
         """The template, approved by the caller's partner; ClientError template.moved where another version is current."""
-        path = f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}:approve"
-        return _checked(self._send("POST", path, {"version": version}))
+        template = f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}"
+        return self._post(f"{template}:approve", {"version": version})
 
     def withdraw_template_approval(self, collaboration: str, template: str) -> dict[str, Any]:
         """The template, no longer approved by the caller's partner."""
-        path = f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}:withdraw-approval"
-        return _checked(self._send("POST", path))
+        return self._post(f"/v1/collaborations/{_name(collaboration)}/templates/{_name(template)}:withdraw-approval")
 
     def collaborations(self) -> tuple[dict[str, Any], ...]:
         """The collaborations that the token's partner is a member of."""

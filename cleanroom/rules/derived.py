@@ -11,7 +11,6 @@ from cleanroom.domain.plan import Aggregate, Plan, Relation, Window, relations, 
 from cleanroom.domain.policy import Policy
 from cleanroom.rules.uses import Around, Derived, Occurrence, Under, value_fields, values_of, write_out
 
-_TAKES_A_VALUE = frozenset({"min", "max", "arg_min", "arg_max", "lag", "lead", "first_value", "last_value"})
 _NUMBERING = frozenset({"row_number", "rank", "dense_rank"})
 _COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in", "is_null"})
 
@@ -27,11 +26,6 @@ class Through:
     outside: tuple[Around, ...]
     conditional: bool = False
     bare: bool = True
-
-    @property
-    def takes_a_value(self) -> bool:
-        """Whether the per-unit value is one of the column's."""
-        return self.call.function in _TAKES_A_VALUE and not self.conditional
 
     @property
     def adds_up(self) -> bool:

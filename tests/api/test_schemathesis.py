@@ -39,7 +39,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 CALM = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
-QUICK = settings(max_examples=8, derandomize=True, phases=[Phase.generate], **CALM)
+QUICK = settings(max_examples=4, derandomize=True, phases=[Phase.generate], **CALM)
 LONG = settings(max_examples=400, phases=[Phase.generate, Phase.shrink], **CALM)
 METRICS = "the-operators-metrics-token"
 

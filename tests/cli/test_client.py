@@ -30,6 +30,25 @@ def test_a_question_goes_out_with_token_and_preference() -> None:
     assert seen[0].headers["Prefer"] == "wait=5"
 
 
+def test_a_template_is_approved_as_the_version_that_was_read_and_the_approval_is_taken_back() -> None:
+    client, seen = answering(httpx.Response(200, json={"version": 4}), httpx.Response(200, json={"version": 5}))
+    assert client.approve_template("retail media", "reach", 3) == {"version": 4}
+    assert client.withdraw_template_approval("retail media", "reach") == {"version": 5}
+    assert [request.url.raw_path for request in seen] == [
+        b"/v1/collaborations/retail%20media/templates/reach:approve",
+        b"/v1/collaborations/retail%20media/templates/reach:withdraw-approval",
+    ]
+    assert json.loads(seen[0].content) == {"version": 3}
+    assert seen[1].content == b""
+
+
+def test_a_template_that_moved_is_not_approved() -> None:
+    client, _ = answering(httpx.Response(409, json={"code": "template.moved", "detail": "Read it first."}))
+    with pytest.raises(ClientError) as caught:
+        client.approve_template("c", "reach", 3)
+    assert (caught.value.code, caught.value.status) == ("template.moved", 409)
+
+
 def test_a_question_names_its_dialect() -> None:
     verdict = {"approved": True}
     client, seen = answering(
