@@ -92,6 +92,7 @@ document = Table(
     Column("collaboration", String(63)),  # a rule's or a template's
     Column("dataset", String(191)),  # a rule's
     Column("body", Text, nullable=False),  # JSON
+    Column("salt", String(32)),  # of the digest; none of what an earlier version wrote
     Column("digest", String(71), nullable=False),
     Column("author", String(191)),  # a principal's id; none for the operator
     Column("written_at", UtcDateTime, nullable=False),

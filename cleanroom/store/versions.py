@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import secrets
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -18,10 +19,12 @@ from cleanroom.domain.policy import AnalysisRule, Collaboration, Connection, Dat
 from cleanroom.domain.query import Principal
 from cleanroom.store.schema import document, document_current
 
+_SALT_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """One immutable version. `author` is a principal's id, None for the operator; `digest` is "sha256:<hex>"."""
+    """One immutable version. `author` is a principal's id, None for the operator; `digest` is `Body.digest`."""
 
     key: DocumentKey
     version: int
@@ -42,13 +45,28 @@ class _Subject:
     dataset: DatasetName | None = None
 
 
-def body_of(encoded: dict[str, Any]) -> str:
-    """The document as JSON text. Keys stay in their order: it is the order of a dataset's columns."""
-    return json.dumps(encoded, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A document as JSON text. The log shows its digest to members who do not see the text: the salt, which stays in the
+    store, keeps them from guessing a row filter by it."""
+
+    text: str
+    salt: str
+
+    @property
+    def digest(self) -> str:
+        """ "sha256:<hex>" of the salt and the text."""
+        return f"sha256:{hashlib.sha256(f'{self.salt}{self.text}'.encode()).hexdigest()}"
+
+
+def body_of(encoded: dict[str, Any]) -> Body:
+    """The document, salted anew. Keys stay in their order: it is the order of a dataset's columns."""
+    text = json.dumps(encoded, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Body(text, secrets.token_hex(_SALT_BYTES))
 
 
 def insert_version(
-    transaction: Transaction, value: Document, body: str, *, author: Principal | None, at: datetime.datetime
+    transaction: Transaction, value: Document, body: Body, *, author: Principal | None, at: datetime.datetime
 ) -> int:
     """The body is kept as the document's next version, whose number is returned (from 1)."""
     subject = _subject(value)
@@ -61,8 +79,9 @@ def insert_version(
         "partner": subject.partner,
         "collaboration": subject.collaboration,
         "dataset": subject.dataset,
-        "body": body,
-        "digest": _digest(body),
+        "body": body.text,
+        "salt": body.salt,
+        "digest": body.digest,
         "author": None if author is None else author.id,
         "written_at": at,
     }
@@ -89,7 +108,7 @@ def point_nowhere(transaction: Transaction, key: DocumentKey) -> None:
 def written(
     value: Document,
     version: int,
-    body: str,
+    body: Body,
     *,
     author: Principal | None,
     at: datetime.datetime,
@@ -99,7 +118,7 @@ def written(
     """The event that a version became current, `kind` where it says more than that; `again`: the earlier one that it was
     rolled back to."""
     rolled_back: dict[str, Json] = {} if again is None else {"rolled_back_to": again}
-    return _event(kind or _subject(value).written, value, version, at, author, digest=_digest(body), **rolled_back)
+    return _event(kind or _subject(value).written, value, version, at, author, digest=body.digest, **rolled_back)
 
 
 def removed(value: Document, version: int, *, author: Principal | None, at: datetime.datetime) -> Event:
@@ -137,7 +156,3 @@ def _subject(value: Document) -> _Subject:
             return _Subject(key, EventKind.TEMPLATE_WRITTEN, partner, collaboration)
         case _ as never:
             assert_never(never)
-
-
-def _digest(body: str) -> str:
-    return f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"

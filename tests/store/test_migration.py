@@ -79,8 +79,9 @@ def test_going_back_a_version_keeps_log_and_policies(
     with database.begin() as connection:
         migration.downgrade(connection, "0001")
     assert not database.is_current()
-    assert (book.policy(RETAIL_MEDIA), log.size()) == (before, size)
+    assert log.size() == size
     database.upgrade()
+    assert (book.policy(RETAIL_MEDIA), log.size()) == (before, size)
     assert log.verify().holds
     assert queries.page().records == ()
     queries.submit(query("q1"), happened())

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 
 import pytest
 
+from cleanroom.documents import to_document
 from cleanroom.domain.document import Document, DocumentKey, key_of
 from cleanroom.domain.errors import OperationError
 from cleanroom.domain.events import EventKind
@@ -167,6 +170,21 @@ def test_every_change_is_an_event_of_whoever_made_it(database: Database, book: P
     assert written.data["version"] == 1
     assert str(written.data["digest"]).startswith("sha256:")
     assert (removed.kind, removed.data["document"], removed.data["version"]) == (EventKind.DOCUMENT_REMOVED, "rule", 1)
+
+
+def test_no_digest_in_the_log_tells_another_member_a_row_filter_that_it_can_guess(
+    database: Database, book: PolicyBook, log: Log
+) -> None:
+    guessed = dataclasses.replace(rule(CUSTOMERS), row_filter="region = 'north'")
+    for _ in range(2):
+        with database.begin() as transaction:
+            book.write(transaction, guessed, author=RUTH, at=later(1))
+            book.remove(transaction, key_of(guessed), author=RUTH, at=later(2))
+    seen = [e.event for e in log.events(Sight(AGENCY, (RETAIL_MEDIA,)))]
+    digests = [str(e.data["digest"]) for e in seen if e.kind is EventKind.RULE_WRITTEN]
+    body = json.dumps(to_document(guessed), ensure_ascii=False, separators=(",", ":"))
+    assert len(set(digests)) == 2
+    assert f"sha256:{hashlib.sha256(body.encode()).hexdigest()}" not in digests
 
 
 def test_an_owner_sees_what_the_operator_did_to_its_connection_but_the_log_tells_no_path(
