@@ -7,7 +7,7 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge
+from werkzeug.exceptions import NotAcceptable, NotFound, RequestEntityTooLarge
 
 from cleanroom.api.context import door
 
@@ -33,6 +33,8 @@ def _begin() -> None:
     g.began_s = time.monotonic()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if "\0" in request.path:
+        raise NotFound  # no name holds it, and PostgreSQL takes no text with it, not even to look it up
     _require_answerable()
     if (request.content_length or 0) > door().settings.body_limit_bytes:
         raise RequestEntityTooLarge

@@ -292,3 +292,9 @@ def test_no_query_is_stored_under_an_id_that_the_caller_chose(house: House) -> N
     body = {"sql": APPROVED, "id": "mine"}
     assert house.caller("press").post("/v1/collaborations/media/queries", body).status_code == 422
     assert house.home.drawers.queries.get(QueryId("mine")) is None
+
+
+@pytest.mark.parametrize("path", ["/v1/queries/a%00b", "/v1/queries/a%00b/result", "/v1/queries/%ff"])
+def test_a_name_that_no_database_takes_is_unknown(house: House, path: str) -> None:
+    answer = house.caller("press").get(path)
+    assert (answer.status_code, answer.json["code"]) == (404, "name.unknown")
