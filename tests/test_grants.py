@@ -20,7 +20,7 @@ def allowed(grants: frozenset[Grant]) -> set[tuple[Role, str | None]]:
     return {(g.role, place) for g in grants for place in PLACES if g.collaboration is None or g.collaboration == place}
 
 
-@pytest.mark.parametrize("held", SETS, ids=str)
+@pytest.mark.parametrize("held", SETS)
 def test_a_token_opens_exactly_what_its_scopes_and_its_principal_s_grants_both_do(held: frozenset[Grant]) -> None:
     for scopes in SETS:
         assert allowed(common(held, scopes)) == allowed(held) & allowed(scopes)
