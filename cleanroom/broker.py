@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cleanroom.audit.canonical import canonical_json
 from cleanroom.domain.errors import InvalidInput, NotFound, OperationError, Problem, RequestError, SourceError
@@ -42,14 +42,15 @@ def ask(request: QueryRequest, policy: Policy) -> Asked:
     if request.template is not None and template is None:
         raise NotFound("There is no template of that name here.")
     if template is not None:
-        request = replace(request, sql=template.sql, dialect=template.dialect)
+        request = request.under(template.sql, template.dialect, request.parameters)
     parsed = parse(request.sql, request.dialect)
     if isinstance(parsed, Finding):
         return Asked(request, parsed, template)
     if problems := named_parameters(parsed.parameters, request.parameters):
         raise InvalidInput(problems)
     if template is not None:
-        request = replace(request, parameters=declared_parameters(request.parameters, template))
+        declared = declared_parameters(request.parameters, template)
+        request = request.under(template.sql, template.dialect, declared)
     return Asked(request, parsed, template)
 
 

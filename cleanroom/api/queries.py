@@ -55,8 +55,14 @@ def submit(body: dict[str, Any], collaboration: str) -> Any:
     replayed = {} if record.id == asked.id else {"Idempotency-Replayed": "true"}
     if record.state is QueryState.REJECTED:
         return _rejected(record, replayed)
+    receiving = receives_in(home(), principal().partner)  # before the wait, in which the store may go away
     ended = _await_end(record, wait) if wait else record
-    return _view(ended), 201 if ended.state in FINAL_STATES else 202, {**_headers(ended, wait), **replayed}
+    shown_to = standings(principal(), ended, receiving)
+    return (
+        query_view(ended, shown_to),
+        201 if ended.state in FINAL_STATES else 202,
+        {**_headers(ended, wait), **replayed},
+    )
 
 
 @queries.route("/collaborations/<collaboration>/queries:check", methods=["POST"])

@@ -77,6 +77,10 @@ class QueryRequest:
         """The same request with another text."""
         return replace(self, sql=sql)
 
+    def under(self, sql: str, dialect: str, parameters: Parameters) -> QueryRequest:
+        """The same request of a template: with its text, and the values in the types that it declares."""
+        return replace(self, sql=sql, dialect=dialect, parameters=parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
