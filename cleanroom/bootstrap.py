@@ -18,6 +18,7 @@ from cleanroom.documents import from_document, to_document
 from cleanroom.domain.errors import Conflict, OperationError
 from cleanroom.domain.ports import Clock
 from cleanroom.identity import Identities
+from cleanroom.storage.sealing import seal
 from cleanroom.store.collaborations import Collaborations
 from cleanroom.store.database import Database
 from cleanroom.store.executors import Executors
@@ -141,6 +142,14 @@ def upgrade_home(path: Path, database_url: str | None = None) -> Home:
 def open_home_without_keys(path: Path, database_url: str | None = None) -> Home:
     """As `open_home`, for whoever puts things right where the master key is lost."""
     return _opened(path, database_url, Database.require_current)
+
+
+def close_to_others() -> None:
+    """Holds from here to the process's end: no other process of its user reads its memory or environment, and no core is left.
+
+    For the door, which sees nothing else of storage.
+    """
+    seal()
 
 
 def configure_logs() -> None:

@@ -232,3 +232,19 @@ def test_a_home_that_is_none_is_said_at_once(tmp_path: Path) -> None:
     assert ended.returncode == 4
     assert ended.stderr.startswith("home.missing:")
     assert "Traceback" not in ended.stderr
+
+
+DOOR = """
+import ctypes
+from cleanroom.api.__main__ import main
+try:
+    main(["--home", "/nowhere"])
+except SystemExit:
+    print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
+"""
+
+
+def test_the_server_is_closed_to_others_of_its_user_before_it_opens_anything() -> None:
+    told = subprocess.run([sys.executable, "-c", DOOR], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["0"]
+    assert "home.missing" in told.stderr
