@@ -236,8 +236,9 @@ def _member(home: Home, partner: PartnerName, name: str) -> Collaboration:
 
 
 def _invited(home: Home, access: Access, principal: Principal, invitation: str) -> None:
-    found = home.drawers.collaborations.invitation(ChangeId(invitation), principal.partner)
-    if found is None or not access.roles & principal.roles_in(found.request.collaboration):
+    """Whoever decides for the partner as a whole: a role in a collaboration that it once left brings it back to none."""
+    _hold(access, principal, None)
+    if home.drawers.collaborations.invitation(ChangeId(invitation), principal.partner) is None:
         raise unknown("invitation")
 
 
