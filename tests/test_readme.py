@@ -96,12 +96,20 @@ def test_a_csv_of_ones_own_takes_five_commands() -> None:
     assert len(commands(section)) == 5
 
 
+def places_in(page: Path) -> set[str]:
+    """The names by which links lead to the page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 def test_every_folder_and_page_it_names_is_there() -> None:
     table = README.split("## Where to change what")[1]
     named = re.findall(r"`((?:cleanroom|policies|sample_partners|tests|docs)/[^`]*)`", table)
     linked = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert len(named) >= 15
-    assert [name for name in (*named, *linked) if not (PROJECT / name).exists()] == []
+    pages = [link.partition("#") for link in linked]
+    assert [name for name in (*named, *(page for page, _, _ in pages)) if not (PROJECT / name).exists()] == []
+    assert [place for page, _, place in pages if place and place not in places_in(PROJECT / page)] == []
 
 
 def test_every_package_has_a_line() -> None:
