@@ -26,7 +26,7 @@ from sample_partners.serve import prepare
 from tests import postgresql
 
 SQL = "SELECT device, COUNT(*) AS impressions FROM publisher.impressions GROUP BY device"
-ANSWERS = {"small": 200, "full": 2000}
+ANSWERS = {"small": 100, "full": 2000}
 CLIENTS = 8
 SUBMITTING_S = {"small": 5.0, "full": 30.0}
 _SUBMIT = "/v1/collaborations/retail-media/queries"
